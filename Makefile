@@ -1,0 +1,44 @@
+# Two commands are all the set-up there is: `make run` and `make test`. `make help` lists the others.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+PROCESSES ?= 2
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test demo check format messages lock screenshots runtime development translations
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+run: runtime translations ## the portal with demo tenants, worker, scheduler and test mail server on http://127.0.0.1:8000 (PORT, SMTP_SINK_PORT)
+	@exec $(PYTHON) manage.py serve --demo
+
+test: development translations ## the whole suite, real servers included (PROCESSES=2, ARGS="tests/...")
+	@$(PYTHON) -m pytest -n $(PROCESSES) $(ARGS)
+
+demo: runtime translations ## a print run of 25 invoices through a stack of its own; prints a JSON summary
+	@exec $(PYTHON) manage.py demo
+
+check: development ## linters, types, architecture, translations, migrations, deployment settings
+	@.ci/check
+
+format: development ## let ruff put the code into shape
+	@$(PYTHON) -m ruff check --fix-only --quiet . && $(PYTHON) -m ruff format .
+
+messages: development ## bring locale/de/LC_MESSAGES/django.po up to date with the code
+	@$(PYTHON) .ci/translations.py update
+
+screenshots: development translations ## pictures of the portal's pages
+	@$(PYTHON) tests/screenshots.py
+
+lock: ## pin all dependencies with hashes: requirements*.in -> requirements*.txt
+	@.ci/lock
+
+runtime:
+	@.ci/bootstrap requirements.txt
+
+development:
+	@.ci/bootstrap requirements-dev.txt
+
+translations:
+	@$(PYTHON) .ci/translations.py compile

@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class MailjobsConfig(AppConfig):
+    name = "mailjobs"
+    verbose_name = _("Mail jobs")
+
+    def ready(self) -> None:
+        """A stricter policy returns only when nothing decided before it is on the wire (U2)."""
+        from mailjobs.delivery import wait_until_off_the_wire
+        from mailsettings.changes import after_tightening
+
+        after_tightening.append(wait_until_off_the_wire)

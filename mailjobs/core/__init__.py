@@ -1,0 +1,1 @@
+"""Pure decisions about one mail: no Django, no input or output, no clock."""

@@ -1,0 +1,131 @@
+"""What passes between a mail job and the wire: envelope, replies, phases, outcome."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """How far a hand-over had come (RFC 5321 section 3)."""
+
+    RESOLVE = "resolve"  # the server's name
+    CONNECT = "connect"
+    GREETING = "greeting"
+    EHLO = "ehlo"
+    TLS = "tls"
+    AUTH = "auth"
+    MAIL = "mail"
+    RCPT = "rcpt"
+    DATA = "data"  # the DATA command, before its 354
+    BODY = "body"  # from the first body byte to the reply after the final dot
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One server reply: basic code (0: none came), enhanced status code (RFC 3463, may be empty) and text.
+
+    The text has neither of the codes, no control characters, and at most 500 characters.
+    """
+
+    code: int
+    enhanced: str = ""
+    text: str = ""
+
+    @property
+    def positive(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def temporary(self) -> bool:
+        return 400 <= self.code < 500
+
+    def __str__(self) -> str:
+        parts = [str(self.code) if self.code else "", self.enhanced, self.text]
+        return " ".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """MAIL FROM and RCPT TO (RFC 5321), as they go over the wire."""
+
+    sender: str
+    recipients: tuple[str, ...]
+
+
+class Trouble(StrEnum):
+    """What went wrong where no reply says it."""
+
+    HOST_UNKNOWN = "host_unknown"  # NXDOMAIN
+    DNS_FAILURE = "dns_failure"
+    HOST_NOT_ALLOWED = "host_not_allowed"  # Z6
+    REFUSED = "refused"  # the connection was refused
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    NOT_SMTP = "not_smtp"  # what came is no SMTP reply
+    STARTTLS_MISSING = "starttls_missing"
+    TLS_VERSION = "tls_version"
+    CERTIFICATE_EXPIRED = "certificate_expired"
+    CERTIFICATE_NAME = "certificate_name"
+    CERTIFICATE_UNTRUSTED = "certificate_untrusted"
+    AUTH_NEEDS_TLS = "auth_needs_tls"  # S7
+    MECHANISM_MISSING = "mechanism_missing"
+    CLOSED_BY_SERVER = "closed_by_server"
+    SMTPUTF8_MISSING = "smtputf8_missing"  # an address with a non-ASCII local part (RFC 6531)
+    SIZE = "too_large"  # more than the SIZE the server announced (RFC 1870)
+    UNSUPPORTED = "unsupported"  # no transport for this send system
+    OTHER = "other"
+
+
+class TransportError(Exception):
+    """The server or the network said no; str() begins with the reply code where there is one.
+
+    `transcript` holds the lines said so far where no session is left to ask for them (a refused login, say).
+    """
+
+    def __init__(
+        self,
+        *,
+        phase: Phase,
+        reply: Reply | None = None,
+        trouble: Trouble | None = None,
+        detail: str = "",
+        transcript: tuple[str, ...] = (),
+    ) -> None:
+        self.phase, self.reply, self.trouble, self.detail, self.transcript = phase, reply, trouble, detail, transcript
+        super().__init__(phase, reply, trouble, detail)
+
+    def __str__(self) -> str:
+        if self.reply:
+            return str(self.reply)
+        return ": ".join(part for part in (str(self.trouble or Trouble.OTHER), self.detail) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What became of one mail on the wire.
+
+    `recipients` holds a reply for each recipient that got one, `final` the reply after the final dot. `withdrawn` says that the
+    caller refused to go on after 354, so that no byte of the body was sent. `error` is what broke the exchange off, if anything did.
+    """
+
+    recipients: dict[str, Reply] = field(default_factory=dict)
+    final: Reply | None = None
+    withdrawn: bool = False
+    error: TransportError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Everything a transport needs to reach one mail server; the secret never shows in repr."""
+
+    host: str
+    port: int
+    tls: str  # "off", "starttls", "implicit"
+    send_system: int
+    username: str = ""
+    secret: str = field(default="", repr=False)
+    tls_min: str = "1.2"  # "1.2", "1.3"
+    ca_certificate: str = ""  # PEM, trusted beside the system's
+    allow_plain_auth: bool = False
+    ehlo_name: str = ""  # empty: the address literal of the local end (RFC 5321 4.1.3)
+    allowed_networks: tuple[str, ...] = ()  # private networks this host may be in
+    ca_file: str = ""  # a further file of trusted CAs, from the operator

@@ -1,0 +1,447 @@
+"""Which bytes is a mail on the wire: header block and body, made once when it is queued (M3, J10; security Z2 to Z4, Z11)."""
+
+import binascii
+import re
+import struct
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.parser import BytesHeaderParser
+from email.utils import format_datetime
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha256
+from urllib.parse import quote
+
+from inscriptis import get_text
+from inscriptis.model.config import ParserConfig
+
+from mailsettings.core.addresses import MAX_NAME, Mailbox, has_control_character
+
+MAX_LINE = 78  # characters of a header line, RFC 5322 2.1.1
+MAX_WORDS_LINE = 76  # of a header line that holds encoded words, RFC 2047 section 2
+MAX_WORD = 75  # of one encoded word, the same
+HARD_LINE = 998  # of any line, RFC 5322 2.1.1
+MAX_SUBJECT = 998  # characters
+MAX_FILENAME = 255  # octets, what file systems take
+_SHORT_FILENAME = 55  # octets of a parameter value that fits one line
+_NESTED_WORDS = 5  # encoded words inside encoded words that are looked through
+
+_WORD_FRAME = len("=?utf-8?q??=")
+_WORD = re.compile(r"=\?([^?]*)\?([bqBQ])\?(.*?)\?=")
+_BETWEEN_WORDS = re.compile(r"(?<=\?=) +(?==\?)")
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+_LOCAL = re.compile(r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+")
+_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+_DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_MESSAGE_ID = re.compile(r"<[^<>@\s\x00-\x1f\x7f]+@[^<>@\s\x00-\x1f\x7f]+>", re.ASCII)
+_MEDIA_TYPE = re.compile(r"(?!message/|multipart/)[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
+_CHARSET = re.compile(r';\s*charset="?([A-Za-z0-9_.:+-]{1,40})"?\s*(?:;|$)', re.IGNORECASE)
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
+_PLAIN_OCTETS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
+_GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "€": "EUR"})
+_SEPARATORS = str.maketrans("/\\", "__")
+_HTML_AS_TEXT = ParserConfig(display_links=True)
+
+
+class MimeFault(StrEnum):
+    """Why a mail cannot be written; words are added at the edge."""
+
+    CONTROL_CHARACTER = "control_character"
+    NAME_HAS_AT = "name_has_at"
+    NAME_TOO_LONG = "name_too_long"
+    TOO_LONG = "too_long"
+    ADDRESS = "address"
+    LOCAL_NOT_ASCII = "local_not_ascii"  # of a sender or Reply-To
+    MESSAGE_ID = "message_id"
+    DATE = "date"  # without a time zone
+    HTML_UNREADABLE = "html_unreadable"
+    HEADER_BLOCK = "header_block"  # what should be one is none
+    HEADER_COUNT = "header_count"  # the finished headers are not those that were meant: a bug or an attack
+
+
+class MimeInvalid(ValueError):
+    """A mail that cannot be written: `code` says why, `field` where (`subject`, `to`, `filename`, ...)."""
+
+    def __init__(self, code: str, field: str) -> None:
+        self.code, self.field = str(code), field
+        super().__init__(f"{code}: {field}")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One file: name as people see it, media type, octets."""
+
+    filename: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a mail says and to whom. `text` or `html` may be empty; `boundary_seed` must differ from mail to mail."""
+
+    message_id: str  # with its angle brackets
+    date: datetime  # aware
+    sender: Mailbox
+    subject: str
+    boundary_seed: str
+    to: tuple[Mailbox, ...] = ()
+    cc: tuple[Mailbox, ...] = ()
+    bcc: tuple[Mailbox, ...] = ()
+    reply_to: tuple[Mailbox, ...] = ()
+    text: str = ""
+    html: str = ""
+    attachments: tuple[Attachment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """A mail ready for the wire, where it goes as `headers`, CRLF, `body`, `.` CRLF.
+
+    `headers`: folded, each line ended by CRLF, without the blank line. `body`: 7-bit, CRLF only, dot-stuffed (RFC 5321 4.5.2),
+    ends with CRLF; `unstuff` gives what the recipient sees. `sha256`: hex, over `headers` + CRLF + `body` as they are stored, so
+    with stuffed dots. `size`: octets of the same, never less than what RFC 1870 counts.
+    """
+
+    headers: bytes
+    body: bytes
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One MIME entity: its own header lines (with CRLF) and the pieces of its body, the last of which ends with CRLF."""
+
+    headers: str
+    pieces: Sequence[bytes]
+
+
+def freeze(mail: Content) -> Frozen:
+    """Write a mail once and for all; Bcc is in no header. Raises MimeInvalid."""
+    fields = _fields(mail)
+    entity = _entity(mail)
+    headers = ("".join(fields) + entity.headers).encode("ascii")
+    names = [line.partition(":")[0] for line in fields] + ["Content-Type", "Content-Transfer-Encoding"]
+    check_header_block(headers, names)
+    body = b"".join(entity.pieces)
+    digest = sha256(headers)
+    digest.update(b"\r\n")
+    digest.update(body)
+    return Frozen(headers, body, digest.hexdigest(), len(headers) + 2 + len(body))
+
+
+def message_id(unique: str, domain: str) -> str:
+    """`<unique@domain>` (RFC 5322 3.6.4), the domain the sender's or a neutral one (T1). Raises MimeInvalid."""
+    if not (_DOT_ATOM.fullmatch(unique) and _DOMAIN.fullmatch(domain)) or len(unique) + len(domain) > 240:
+        raise MimeInvalid(MimeFault.MESSAGE_ID, "message_id")
+    return f"<{unique}@{domain}>"
+
+
+def unstuff(body: bytes) -> bytes:
+    """The body as the recipient sees it, for an `.eml`, a draft, EWS or Graph."""
+    return (body[1:] if body.startswith(b".") else body).replace(b"\r\n.", b"\r\n")
+
+
+def split_header_block(headers: bytes) -> list[tuple[str, bytes]]:
+    """Each field as (name, raw): raw is the whole field with name, folds and final CRLF, so that all raws joined are the block.
+
+    Raises MimeInvalid where the block is not made of fields ended by CRLF.
+    """
+    fields = []
+    at = 0
+    while at < len(headers):
+        field = _FIELD.match(headers, at)
+        if field is None:
+            raise MimeInvalid(MimeFault.HEADER_BLOCK, "headers")
+        fields.append((field[1].decode("ascii"), field[0]))
+        at = field.end()
+    return fields
+
+
+def check_header_block(headers: bytes, names: Sequence[str]) -> None:
+    """Parse a finished header block again and compare its names and their order with those meant (Z3). Raises MimeInvalid."""
+    parsed = BytesHeaderParser().parsebytes(headers + b"\r\n")
+    written = [name for name, _ in split_header_block(headers)]
+    if parsed.keys() != list(names) or written != list(names) or parsed.defects or parsed.get_payload():
+        raise MimeInvalid(MimeFault.HEADER_COUNT, "headers")
+    if not headers.isascii() or any(len(line) > HARD_LINE for line in headers.split(b"\r\n")):
+        raise MimeInvalid(MimeFault.HEADER_COUNT, "headers")
+
+
+def fold(name: str, tokens: Iterable[str]) -> str:
+    """One header field with its CRLF: tokens parted by single spaces, lines of at most 78 characters (76 with encoded words).
+
+    A token is never broken: one that is longer stands on a line of its own.
+    """
+    tokens = list(tokens)
+    limit = MAX_WORDS_LINE if any("=?" in token for token in tokens) else MAX_LINE
+    lines, line = [], f"{name}:"
+    for token in tokens:
+        if len(line) + 1 + len(token) > limit:
+            lines.append(line)
+            line = ""
+        line = f"{line} {token}"
+    lines.append(line)
+    return "\r\n".join(lines) + "\r\n"
+
+
+def encoded_words(text: str, *, first: int = MAX_WORD) -> list[str]:
+    """A text as RFC 2047 encoded words of whole characters, each at most 75 characters, the first at most `first`."""
+    characters = [character.encode() for character in text]
+    octets = sum(map(len, characters))
+    encoding = "b" if _q_length(text.encode()) > (octets + 2) // 3 * 4 else "q"
+    words, chunk, used, room = [], b"", 0, first - _WORD_FRAME
+    for character in characters:
+        added = len(character) if encoding == "b" else _q_length(character)
+        if chunk and _payload_length(used + added, encoding) > room:
+            words.append(_encoded_word(chunk, encoding))
+            chunk, used, room = b"", 0, MAX_WORD - _WORD_FRAME
+        chunk, used = chunk + character, used + added
+    return [*words, _encoded_word(chunk, encoding)]
+
+
+def clean(text: str, field: str) -> str:
+    """A text for a header, its encoded words decoded. Raises MimeInvalid for what Z3 refuses, hidden in encoded words or not."""
+    for _ in range(_NESTED_WORDS):
+        if not text.isprintable() and has_control_character(text):
+            raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
+        if "=?" not in text:
+            return text
+        if len(text) > MAX_SUBJECT:
+            raise MimeInvalid(MimeFault.TOO_LONG, field)
+        decoded = _WORD.sub(_decoded_word, _BETWEEN_WORDS.sub("", text))
+        if decoded == text:
+            return text
+        text = decoded
+    raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
+
+
+def mailbox_list(name: str, mailboxes: Sequence[Mailbox], field: str) -> str:
+    """An address field, folded. Raises MimeInvalid."""
+    tokens: list[str] = []
+    for mailbox in mailboxes:
+        if tokens:
+            tokens[-1] += ","
+        tokens += _mailbox_tokens(mailbox, field)
+    return fold(name, tokens)
+
+
+def _fields(mail: Content) -> list[str]:
+    """The header fields but those of the entity, each folded and with its CRLF."""
+    if mail.date.tzinfo is None:
+        raise MimeInvalid(MimeFault.DATE, "date")
+    if not _MESSAGE_ID.fullmatch(mail.message_id) or len(mail.message_id) > 250:
+        raise MimeInvalid(MimeFault.MESSAGE_ID, "message_id")
+    fields = [f"Date: {format_datetime(mail.date)}\r\n", mailbox_list("From", [mail.sender], "sender")]
+    if mail.to:
+        fields.append(mailbox_list("To", mail.to, "to"))
+    elif not mail.cc:
+        fields.append("To: undisclosed-recipients:;\r\n")
+    if mail.cc:
+        fields.append(mailbox_list("Cc", mail.cc, "cc"))
+    if mail.reply_to:
+        fields.append(mailbox_list("Reply-To", mail.reply_to, "reply_to"))
+    fields += [_subject(mail.subject), f"Message-ID: {mail.message_id}\r\n", "MIME-Version: 1.0\r\n"]
+    return fields
+
+
+def _subject(subject: str) -> str:
+    text = clean(subject, "subject").strip(" ")
+    if len(text) > MAX_SUBJECT:
+        raise MimeInvalid(MimeFault.TOO_LONG, "subject")
+    tokens = re.split(r"(?<! ) ", text)
+    if not text.isascii() or "=?" in text or any(len(token) >= MAX_LINE - 1 for token in tokens):
+        tokens = encoded_words(text, first=MAX_WORDS_LINE - len("Subject: "))
+    return fold("Subject", tokens) if text else "Subject: \r\n"
+
+
+def _mailbox_tokens(mailbox: Mailbox, field: str) -> list[str]:
+    if not mailbox.address.isprintable() and has_control_character(mailbox.address):
+        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
+    if not (_LOCAL.fullmatch(mailbox.local) and _DOMAIN.fullmatch(mailbox.domain)) or len(mailbox.address) > 320:
+        raise MimeInvalid(MimeFault.ADDRESS, field)
+    if not mailbox.local.isascii():
+        return _international_tokens(mailbox, field)
+    name = _phrase(mailbox.name, field)
+    return [name, f"<{mailbox.address}>"] if name else [mailbox.address]
+
+
+def _international_tokens(mailbox: Mailbox, field: str) -> list[str]:
+    """An address that only RFC 6531 servers know, as an empty group (RFC 6857 3.1.8): the header block stays 7-bit everywhere."""
+    if field not in {"to", "cc"}:
+        raise MimeInvalid(MimeFault.LOCAL_NOT_ASCII, field)
+    return [*encoded_words(mailbox.address), ":;"]
+
+
+@lru_cache(maxsize=4096)
+def _phrase(name: str, field: str) -> str:
+    """A display name of at most 75 characters: atoms, one quoted string or one encoded word (Z2)."""
+    name = clean(name, field).strip()
+    if any(at in name for at in "@\uff20\ufe6b"):
+        raise MimeInvalid(MimeFault.NAME_HAS_AT, field)
+    if not name.isascii() or "=?" in name:
+        octets = name.encode()
+        phrase = min((_encoded_word(octets, encoding) for encoding in "qb"), key=len)
+    elif _ATOMS.fullmatch(name) or not name:
+        phrase = name
+    else:
+        phrase = _quoted(name)
+    if len(phrase) > MAX_NAME:
+        raise MimeInvalid(MimeFault.NAME_TOO_LONG, field)
+    return phrase
+
+
+def _quoted(text: str) -> str:
+    return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
+
+
+def _decoded_word(word: re.Match[str]) -> str:
+    """What a mail program might see in an encoded word: unknown character sets as Latin-1, broken octets replaced."""
+    charset, encoding, payload = word[1].partition("*")[0], word[2].lower(), word[3].encode("ascii", "replace")
+    try:
+        octets = binascii.a2b_qp(payload, header=True) if encoding == "q" else binascii.a2b_base64(payload + b"==")
+    except binascii.Error:
+        return word[0]
+    try:
+        return octets.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return octets.decode("latin-1")
+
+
+def _encoded_word(octets: bytes, encoding: str) -> str:
+    if encoding == "b":
+        return f"=?utf-8?b?{binascii.b2a_base64(octets, newline=False).decode('ascii')}?="
+    payload = "".join(chr(o) if o in _PLAIN_OCTETS else "_" if o == 0x20 else f"={o:02X}" for o in octets)
+    return f"=?utf-8?q?{payload}?="
+
+
+def _payload_length(used: int, encoding: str) -> int:
+    return (used + 2) // 3 * 4 if encoding == "b" else used
+
+
+def _q_length(octets: bytes) -> int:
+    return sum(1 if octet in _PLAIN_OCTETS or octet == 0x20 else 3 for octet in octets)
+
+
+def _entity(mail: Content) -> _Part:
+    """The body's tree: text, or text and HTML as alternatives (M3), with attachments all in a multipart/mixed."""
+    html = mail.html if mail.html.strip() else ""
+    text = mail.text if mail.text.strip() or not html else _text_of(html)
+    part = _text_part("plain", text, "text")
+    if html:
+        part = _multipart("alternative", mail.boundary_seed, [part, _text_part("html", html, "html")])
+    if mail.attachments:
+        part = _multipart("mixed", mail.boundary_seed, [part, *map(_attachment_part, mail.attachments)])
+    return part
+
+
+def _text_of(html: str) -> str:
+    """Plain text made from HTML. Raises MimeInvalid where the parser gives up."""
+    try:
+        return str(get_text(html.strip(), _HTML_AS_TEXT))
+    except (ValueError, TypeError, AttributeError, IndexError, RecursionError) as error:  # the parser's and inscriptis' own slips
+        raise MimeInvalid(MimeFault.HTML_UNREADABLE, "html") from error
+
+
+def _text_part(subtype: str, text: str, field: str) -> _Part:
+    """A text as UTF-8, in quoted-printable or base64, whichever is shorter, dot-stuffed."""
+    try:
+        octets = text.replace("\r\n", "\n").replace("\r", "\n").encode()
+    except UnicodeEncodeError as error:
+        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field) from error
+    if not octets.endswith(b"\n"):
+        octets += b"\n"
+    headers = f"Content-Type: text/{subtype}; charset=utf-8\r\nContent-Transfer-Encoding: "
+    quoted = binascii.b2a_qp(octets).replace(b"\n", b"\r\n")
+    if len(quoted) * 57 > len(octets) * 78:
+        lines = _base64_lines(octets.replace(b"\n", b"\r\n"))
+        if len(lines) < len(quoted):
+            return _Part(headers + "base64\r\n", [lines])
+    return _Part(headers + "quoted-printable\r\n", [_stuffed(quoted)])
+
+
+def _stuffed(lines: bytes) -> bytes:
+    """RFC 5321 4.5.2. (Only quoted-printable can begin a line with a dot: base64 and boundaries cannot.)"""
+    stuffed = lines.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed
+
+
+def _base64_lines(data: bytes) -> bytes:
+    """Base64 in lines of 76 characters, each ended by CRLF; one call into C for the encoding and one for the cutting."""
+    encoded = binascii.b2a_base64(data, newline=False)
+    whole, rest = divmod(len(encoded), 76)
+    lines = struct.unpack("76s" * whole + (f"{rest}s" if rest else ""), encoded)
+    return b"\r\n".join((*lines, b"")) if lines else b"\r\n"
+
+
+def _multipart(subtype: str, seed: str, parts: Sequence[_Part]) -> _Part:
+    """Parts under a boundary that neither quoted-printable nor base64 can contain (`=_`, RFC 2045 6.7)."""
+    boundary = "=_" + sha256(f"{subtype}\n{seed}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    pieces = []
+    for part in parts:
+        pieces += [f"--{boundary}\r\n{part.headers}\r\n".encode("ascii"), *part.pieces]
+    pieces.append(f"--{boundary}--\r\n".encode("ascii"))
+    headers = fold("Content-Type", [f"multipart/{subtype};", f'boundary="{boundary}"'])
+    return _Part(headers + "Content-Transfer-Encoding: 7bit\r\n", pieces)
+
+
+def _attachment_part(attachment: Attachment) -> _Part:
+    filename, media_type = _filename(attachment.filename), _content_type(attachment.content_type)
+    fallback = _ascii_filename(filename)
+    headers = (
+        fold("Content-Type", [f"{media_type};", f"name={_quoted(fallback)}"])
+        + fold("Content-Disposition", ["attachment;", *_filename_parameter(filename)])
+        + "Content-Transfer-Encoding: base64\r\n"
+    )
+    return _Part(headers, [_base64_lines(attachment.data)])
+
+
+def _content_type(content_type: str) -> str:
+    """Type and subtype in lower case, a charset kept; what is none, or would be a message of its own, is an octet stream."""
+    content_type = clean(content_type, "content_type")
+    media_type = content_type.partition(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        return "application/octet-stream"
+    charset = _CHARSET.search(content_type) if media_type.startswith("text/") else None
+    return f"{media_type}; charset={charset[1].lower()}" if charset and ":" not in charset[1] else media_type
+
+
+def _filename(filename: str) -> str:
+    """A file name without folders, at most 255 octets of UTF-8, never empty."""
+    name = clean(filename, "filename").translate(_SEPARATORS).strip()
+    if len(name.encode()) > MAX_FILENAME:
+        raise MimeInvalid(MimeFault.TOO_LONG, "filename")
+    return "attachment" if not name.strip(".") else name
+
+
+def _ascii_filename(filename: str) -> str:
+    """The name for programs that know no RFC 2231: short, transliterated, without quotes, its ending kept."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", filename).translate(_GERMAN))
+    letters = "".join(character for character in plain if not unicodedata.combining(character))
+    safe = re.sub(r'[^ -~]|["/\\]|=(?=\?)', "_", letters)
+    if len(safe) <= _SHORT_FILENAME:
+        return safe
+    stem, dot, ending = safe.rpartition(".")
+    return stem[: _SHORT_FILENAME - len(ending) - 1] + dot + ending if dot and len(ending) <= 10 else safe[:_SHORT_FILENAME]
+
+
+def _filename_parameter(filename: str) -> list[str]:
+    """`filename="..."` where that can say it, else RFC 2231, in sections where it is long."""
+    quoted = _quoted(filename)
+    if filename.isascii() and len(quoted) <= _SHORT_FILENAME and "=?" not in filename:
+        return [f"filename={quoted}"]
+    octets = re.findall(r"%..|.", quote(filename, safe=""))
+    sections, section = [], "utf-8''"
+    for octet in octets:
+        if len(section) + len(octet) > _SHORT_FILENAME:
+            sections.append(section)
+            section = ""
+        section += octet
+    sections.append(section)
+    if len(sections) == 1:
+        return [f"filename*={section}"]
+    last = len(sections) - 1
+    return [f"filename*{number}*={text}{';' if number < last else ''}" for number, text in enumerate(sections)]

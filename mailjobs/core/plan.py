@@ -1,0 +1,258 @@
+"""Sender, connection, check, redirect, channel and fallback of one mail in one value that explains itself (R4, M2, P2, P8, S2, U1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mailjobs.core.redirect import Redirect, dummy_address
+from mailsettings.core.facts import Facts
+from mailsettings.core.parameters import on_anywhere, resolve, switched_on
+from mailsettings.core.relay import Connection, RelayDecision, decide_relay_for, refuse_relay
+from mailsettings.core.send_systems import Credentials, DeliveryMode, Over, SendsAsFirm, Stage
+from mailsettings.core.sender import SenderDecision, decide_sender, refuse_sender
+
+EXCHANGE_ONLINE = ("outlook.office365.com", "smtp.office365.com", "smtp-mail.outlook.com", "outlook.office.com")
+
+
+class Channel(StrEnum):
+    """Over what a mail leaves (contract, `channel`)."""
+
+    SMTP = "smtp"
+    EWS = "ews"
+    GRAPH = "graph"
+    DRAFT = "draft"
+    CLIENT = "client"
+    NONE = "none"
+
+    @property
+    def by_server(self) -> bool:
+        return self in {Channel.SMTP, Channel.EWS, Channel.GRAPH}
+
+
+class Refusal(StrEnum):
+    """Why a mail may not go out like this; the codes of the contract."""
+
+    USER_INACTIVE = "user_inactive"
+    PRINT_MODEL_UNKNOWN = "print_model_unknown"
+    ADDRESS_INVALID = "address_invalid"
+    FOREIGN_ADDRESS = "foreign_address"
+    CHECK_SENDER_NO_EMPLOYEE = "check_sender_no_employee"
+    CHECK_SENDER_NOT_ON_EMPLOYEE = "check_sender_not_on_employee"
+    NO_SENDER = "no_sender"
+    NO_CONNECTION = "no_connection"
+    SHARED_IDENTITY = "shared_identity"
+    SECRET_NEEDED = "secret_needed"  # noqa: S105 (a code, no secret)
+    HOST_NOT_ALLOWED = "host_not_allowed"
+    REDIRECT_UNREADABLE = "redirect_unreadable"
+    VARIABLE_MISSING = "variable_missing"
+
+
+class Hold(StrEnum):
+    """Why a mail waits for a person."""
+
+    HELD_BY_FIRM = "held_by_firm"
+    CONFIRM_SENDS_AS_FIRM = "confirm_sends_as_firm"
+    STAGE_HELD = "stage_held"
+    BY_CLIENT = "by_client"  # to be opened in the user's own mail client (X1)
+    CAPTURED = "captured"  # redirect with capture only (U6)
+    RESTORED = "restored"  # U5
+
+    @property
+    def held_for(self) -> str:
+        """Who ends the hold: firm, sender, approver or operator (delivery contract 1)."""
+        return _HELD_FOR[self]
+
+
+_HELD_FOR = {
+    Hold.HELD_BY_FIRM: "firm",
+    Hold.CONFIRM_SENDS_AS_FIRM: "sender",
+    Hold.STAGE_HELD: "approver",
+    Hold.BY_CLIENT: "sender",
+    Hold.CAPTURED: "approver",
+    Hold.RESTORED: "operator",
+}
+
+
+class Hazard(StrEnum):
+    """What a person should know about a mail that may go out."""
+
+    SENDS_AS_FIRM = "sends_as_firm"
+    SHARED_IDENTITY = "shared_identity"
+    PLAIN_AUTH = "plain_auth"
+    NO_TLS = "no_tls"
+    BASIC_AUTH_RETIRED = "basic_auth_retired"
+    EWS_RETIRED = "ews_retired"
+    REDIRECT_DUMMY = "redirect_dummy"
+    DIRECT_FOR_COM = "direct_for_com"
+    NO_LOGGING = "no_logging"
+    INACTIVE_NAMED = "inactive_named"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything decided about one mail. `refused` set: the channel is none and nothing is sent."""
+
+    facts: Facts
+    mode: DeliveryMode
+    sender: SenderDecision
+    relay: RelayDecision
+    redirect: Redirect
+    channel: Channel
+    refused: Refusal | None
+    held: Hold | None
+    hazards: tuple[Hazard, ...]
+
+    @property
+    def allowed(self) -> bool:
+        return self.refused is None
+
+    @property
+    def connection(self) -> Connection | None:
+        return self.relay.connection
+
+    @property
+    def asynchronous(self) -> bool:
+        return self.connection is not None and self.connection.system.asynchronous
+
+
+def make_plan(facts: Facts) -> Plan:
+    """Decide everything about one mail from its facts."""
+    mode = _mode(facts)
+    client_possible = not facts.unattended and mode is not DeliveryMode.BACKGROUND_SMTP
+    sender = decide_sender(facts, client_possible=client_possible)
+    relay = decide_relay_for(facts, sender)
+    channel = _channel(facts, mode, sender, relay)
+    refused = _refuse(facts, mode, sender, relay, channel)
+    redirect = redirect_now(facts)
+    return Plan(
+        facts=facts,
+        mode=mode,
+        sender=sender,
+        relay=relay,
+        redirect=redirect,
+        channel=Channel.NONE if refused else channel,
+        refused=refused,
+        held=None if refused else _hold(facts, sender, channel),
+        hazards=tuple(_hazards(facts, mode, sender, relay.connection, channel, redirect)),
+    )
+
+
+def redirect_now(facts: Facts) -> Redirect:
+    """The redirect in force: on at any level means on; the addresses of the nearest level that has any (U1, U2)."""
+    stage_redirects = facts.print_model is not None and facts.print_model.stage is Stage.REDIRECTED
+    if not (stage_redirects or on_anywhere(facts.layers, "redirect_enabled")):
+        return Redirect(active=False, addresses=(), capture_only=False, dummy=False)
+    addresses = resolve(facts.layers, "redirect_addresses").value
+    named = tuple(addresses) if isinstance(addresses, (tuple, list)) else ()
+    return Redirect(
+        active=True,
+        addresses=named or (dummy_address(facts.user.id),),
+        capture_only=on_anywhere(facts.layers, "redirect_capture_only"),
+        dummy=not named,
+    )
+
+
+def _mode(facts: Facts) -> DeliveryMode:
+    if facts.print_model is None:
+        return DeliveryMode.AS_PARAMETERS
+    if facts.print_model.stage is Stage.DRAFT:
+        return DeliveryMode.BACKGROUND_DRAFT
+    return facts.print_model.mode
+
+
+def _channel(facts: Facts, mode: DeliveryMode, sender: SenderDecision, relay: RelayDecision) -> Channel:
+    """M2, first match, refusals aside."""
+    if mode is DeliveryMode.BACKGROUND_DRAFT:
+        return Channel.DRAFT
+    if facts.unattended or mode is DeliveryMode.BACKGROUND_SMTP:
+        return _by_server(relay)
+    if mode.by_client or sender.offer is None or relay.connection is None:
+        return Channel.CLIENT
+    if resolve(facts.layers, "send_option").value == "client":
+        return Channel.CLIENT
+    return _by_server(relay)
+
+
+def _by_server(relay: RelayDecision) -> Channel:
+    if relay.connection is None:
+        return Channel.NONE
+    return Channel(relay.connection.system.over.value)
+
+
+def _refuse(facts: Facts, mode: DeliveryMode, sender: SenderDecision, relay: RelayDecision, channel: Channel) -> Refusal | None:
+    if not facts.user.active:
+        return Refusal.USER_INACTIVE
+    if facts.request.print_model and (facts.print_model is None or not facts.print_model.active):
+        return Refusal.PRINT_MODEL_UNKNOWN
+    if refused := refuse_sender(facts, sender):
+        return Refusal(refused.value)
+    if channel is Channel.NONE or channel.by_server:
+        return _refuse_by_server(facts, mode, sender, relay)
+    return None
+
+
+def _refuse_by_server(facts: Facts, mode: DeliveryMode, sender: SenderDecision, relay: RelayDecision) -> Refusal | None:
+    missing_sender = Refusal.NO_SENDER if sender.offer is None else None
+    if relay.connection is None:
+        return missing_sender or Refusal.NO_CONNECTION if facts.unattended else Refusal.NO_CONNECTION
+    if missing_sender:
+        return missing_sender
+    refused = refuse_relay(facts, relay.connection, sender.offer.account if sender.offer else None)
+    return Refusal(refused.value) if refused else None
+
+
+def _hold(facts: Facts, sender: SenderDecision, channel: Channel) -> Hold | None:
+    if facts.tenant.is_com_customer and sender.from_firm:
+        match facts.tenant.sends_as_firm:
+            case SendsAsFirm.HOLD:
+                return Hold.HELD_BY_FIRM
+            case SendsAsFirm.WARN:
+                return Hold.CONFIRM_SENDS_AS_FIRM
+            case SendsAsFirm.ALLOW:
+                pass
+    if facts.print_model is not None and facts.print_model.stage is Stage.HELD:
+        return Hold.STAGE_HELD
+    return None
+
+
+def _hazards(
+    facts: Facts, mode: DeliveryMode, sender: SenderDecision, connection: Connection | None, channel: Channel, redirect: Redirect
+) -> Iterator[Hazard]:
+    if facts.tenant.is_com_customer and sender.from_firm:
+        yield Hazard.SENDS_AS_FIRM
+    if connection is not None and (channel.by_server or channel is Channel.DRAFT):
+        yield from _connection_hazards(facts, connection)
+    if redirect.active and redirect.dummy:
+        yield Hazard.REDIRECT_DUMMY
+    background = mode is DeliveryMode.BACKGROUND_SMTP or (connection is not None and connection.system.asynchronous)
+    if channel.by_server and background and not switched_on(facts.layers, "log_background_sends"):
+        yield Hazard.NO_LOGGING
+    if _names_inactive(facts, sender):
+        yield Hazard.INACTIVE_NAMED
+
+
+def _connection_hazards(facts: Facts, connection: Connection) -> Iterator[Hazard]:
+    system = connection.system
+    if connection.shared_identity:
+        yield Hazard.SHARED_IDENTITY
+    if system.over is Over.SMTP and connection.tls == "off":
+        if connection.username:
+            yield Hazard.PLAIN_AUTH
+        yield Hazard.NO_TLS
+    host = connection.host.lower().rstrip(".")
+    if system.over is Over.SMTP and system.credentials is Credentials.PASSWORD and connection.username and host in EXCHANGE_ONLINE:
+        yield Hazard.BASIC_AUTH_RETIRED
+    if system.over is Over.EWS and any(name in connection.server.text("ews_url").lower() for name in EXCHANGE_ONLINE):
+        yield Hazard.EWS_RETIRED
+    if facts.tenant.is_com_customer and not system.asynchronous:
+        yield Hazard.DIRECT_FOR_COM
+
+
+def _names_inactive(facts: Facts, sender: SenderDecision) -> bool:
+    model = facts.print_model
+    named = [account for account in (model.account, model.user_accounts.get(facts.user.id)) if account] if model else []
+    if sender.offer and sender.offer.account:
+        named.append(sender.offer.account)
+    if facts.user.employee is not None and not facts.user.employee.active:
+        return True
+    return any(not account.active or not account.user_active for account in named)

@@ -1,0 +1,31 @@
+"""`manage.py deliver`: the delivery engine in the foreground, the same that the Celery workers run."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from mailjobs.command_line import print_json, say
+from mailjobs.delivery import run
+from mailjobs.preparation import DEFAULT_SESSIONS
+
+
+class Command(BaseCommand):
+    help = "Deliver due mails until SIGTERM, or until nothing is due and nothing is leased."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--until-empty", action="store_true")
+        parser.add_argument("--concurrency", type=int, default=DEFAULT_SESSIONS)
+        parser.add_argument("--json", action="store_true")
+
+    def handle(self, *args: object, **options: Any) -> None:
+        stop = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_unused: stop.set())
+        summary = run(until_empty=options["until_empty"], concurrency=max(options["concurrency"], 1), stop=stop).document()
+        if options["json"]:
+            print_json(summary)
+        else:
+            say(", ".join(f"{key} {value}" for key, value in summary.items()))

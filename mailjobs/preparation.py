@@ -1,0 +1,243 @@
+"""Claimed jobs → hand-overs: the relay read anew, the policies judged once more, redirect applied in front of every transport.
+
+What is sent is frozen, how is not: correcting a password is enough (delivery contract 2, 1).
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from mailjobs.core.envelope import Endpoint, Envelope
+from mailjobs.core.plan import Hold, Refusal, redirect_now
+from mailjobs.core.redirect import in_force, rewrite
+from mailjobs.models import FrozenMail, JobRecipient, MailJob, RecipientStateChoices
+from mailjobs.queue import paused_logins
+from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
+from mailsettings.core.facts import AccountFacts, Facts, Request
+from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
+from mailsettings.core.relay import Connection, decide_relay, refuse_relay
+from mailsettings.core.send_systems import Over
+from mailsettings.core.sender import check_sender
+from mailsettings.models import User
+from mailsettings.selectors import World, find_secret, world_of
+from mailsettings.vault import SecretUnreadable, unseal
+
+DEFAULT_SESSIONS = 3  # connections at once per login, where no parameter says otherwise (delivery contract 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A mail that can go: to whom, over what, and under which policies that was decided."""
+
+    job: MailJob
+    endpoint: Endpoint
+    login: str  # `Connection.key`
+    fingerprint: str  # of the settings, the secret among them: sessions are shared by it
+    envelope: Envelope
+    recipients: dict[str, tuple[str, ...]]  # envelope recipient → the job's recipients it stands for
+    redirected_to: tuple[str, ...] | None
+    policy_stamp: int
+    sessions: int | None
+    give_up_hours: int
+    keep: bool
+    accepted_before: int = 0  # how many recipients earlier tries settled
+    refused_before: int = 0
+
+    @property
+    def tenant_ids(self) -> tuple[int, ...]:
+        tenant = self.job.tenant
+        return (tenant.pk,) if tenant.firm_id is None else (tenant.pk, tenant.firm_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Barred:
+    """A mail that may not go: refused for good."""
+
+    job: MailJob
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail that goes back: its login is paused (J8)."""
+
+    job: MailJob
+    login: str
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A mail that the redirect mode keeps (U6)."""
+
+    job: MailJob
+
+
+Prepared = Ready | Barred | Waiting | Captured
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What the jobs of one batch share, so that settings are read once per user and secrets once per login."""
+
+    worlds: dict[int, World] = field(default_factory=dict)
+    secrets: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+
+
+def prepare(jobs: Sequence[MailJob]) -> list[Prepared]:
+    """Decide how each claimed job leaves now."""
+    batch = _Batch()
+    recipients: dict[int, dict[str, str]] = defaultdict(dict)
+    for job_id, address, state in JobRecipient.objects.filter(job__in=[job.pk for job in jobs]).values_list(
+        "job_id", "address", "state"
+    ):
+        recipients[job_id][address] = state
+    prepared = [_prepare(batch, job, recipients[job.pk]) for job in jobs]
+    paused = paused_logins(item.login for item in prepared if isinstance(item, Ready))
+    return [
+        Waiting(item.job, item.login) if isinstance(item, Ready) and paused.get(item.login) == item.fingerprint else item
+        for item in prepared
+    ]
+
+
+def load(ready: Ready) -> tuple[bytes, bytes]:
+    """Headers and body as they go over the wire; with redirect only the headers differ from the frozen ones (J10, U1)."""
+    frozen = FrozenMail.objects.get(pk=ready.job.pk)
+    headers, body = bytes(frozen.headers), bytes(frozen.body)
+    if ready.redirected_to is None:
+        return headers, body
+    originals: dict[str, list[str]] = defaultdict(list)
+    for kind, address in JobRecipient.objects.filter(job=ready.job).values_list("kind", "address"):
+        originals[kind].append(address)
+    return rewrite(headers, ready.redirected_to, originals), body
+
+
+def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepared:
+    world = _world(batch, job.user)
+    facts = world.facts_for(job.user.login, _request(job))
+    account = world.accounts.get(job.account_id or 0)
+    account = account if account and account.active else None
+    try:
+        sender = parse_sender(job.sender_address)
+    except AddressInvalid:
+        return Barred(job, Refusal.NO_SENDER)
+    if refused := check_sender(facts, sender):
+        return Barred(job, Refusal(refused.value))
+    redirect = redirect_now(facts)
+    if redirect.active and redirect.capture_only:
+        return Captured(job)
+    connection = decide_relay(facts, account, job.sender_level).connection
+    if connection is None:
+        return Barred(job, Refusal.NO_CONNECTION)
+    if barred := refuse_relay(facts, connection, account):
+        return Barred(job, Refusal(barred.value))
+    secret = _secret(batch, connection)
+    if secret is None:
+        return Barred(job, Refusal.SECRET_NEEDED)
+    then = tuple(job.redirected_then) if job.redirected_then is not None else None
+    return _ready(job, facts, world, account, connection, secret, in_force(redirect, then), recipients)
+
+
+def _ready(
+    job: MailJob,
+    facts: Facts,
+    world: World,
+    account: AccountFacts | None,
+    connection: Connection,
+    secret: str,
+    redirected_to: tuple[str, ...] | None,
+    recipients: dict[str, str],
+) -> Ready:
+    endpoint = _endpoint(facts, connection, secret)
+    states = list(recipients.values())
+    settled = (RecipientStateChoices.ACCEPTED, RecipientStateChoices.REFUSED)
+    still_open = tuple(address for address, state in recipients.items() if state not in settled)
+    if redirected_to is None:
+        standing = {address: (address,) for address in still_open}
+    else:
+        standing = {address: still_open for address in dict.fromkeys(map(_bare, redirected_to))}
+    hours = resolve(facts.layers, "give_up_hours").value
+    return Ready(
+        job=job,
+        endpoint=endpoint,
+        login=connection.key,
+        fingerprint=_fingerprint(endpoint),
+        envelope=Envelope(job.sender_address, tuple(standing)),
+        recipients=standing,
+        redirected_to=redirected_to,
+        policy_stamp=world.policy_stamp,
+        sessions=connection.server.number("max_connections"),
+        give_up_hours=hours if isinstance(hours, int) else 24,
+        keep=job.direct or switched_on(facts.layers, "log_background_sends"),
+        accepted_before=states.count(RecipientStateChoices.ACCEPTED),
+        refused_before=states.count(RecipientStateChoices.REFUSED),
+    )
+
+
+def _bare(address: str) -> str:
+    return parse_recipient(address).address
+
+
+def _world(batch: _Batch, user: User) -> World:
+    if user.pk not in batch.worlds:
+        if user.tenant is None:
+            raise ValueError("a mail of an operator")
+        batch.worlds[user.pk] = world_of(user.tenant, [user])
+    return batch.worlds[user.pk]
+
+
+def _request(job: MailJob) -> Request:
+    return Request(print_model=job.print_model.slug if job.print_model else None, unattended=job.unattended)
+
+
+def _secret(batch: _Batch, connection: Connection) -> str | None:
+    """The unsealed secret, empty where none is needed, None where it cannot be read."""
+    ref = connection.secret
+    if ref is None:
+        return ""
+    place = (ref.owner, ref.key, ref.binding)
+    if place not in batch.secrets:
+        row = find_secret(ref.owner, ref.key)
+        try:
+            batch.secrets[place] = unseal(row.sealed, owner=ref.owner, key=ref.key, binding=ref.binding) if row else None
+        except SecretUnreadable:
+            batch.secrets[place] = None
+    return batch.secrets[place]
+
+
+def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
+    server: Holder = connection.server
+    firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
+    networks = firm.holder.items("allowed_networks") if firm else ()
+    over_smtp = connection.system.over is Over.SMTP
+    return Endpoint(
+        host=connection.host if over_smtp else server.text("ews_url") or server.text("graph_url"),
+        port=connection.port if over_smtp else 443,
+        tls=connection.tls if over_smtp else "implicit",
+        send_system=connection.send_system,
+        username=connection.username,
+        secret=secret,
+        tls_min=server.text("smtp_tls_min") or "1.2",
+        ca_certificate=server.text("ca_certificate"),
+        allow_plain_auth=server.switch("allow_plain_auth") is True,
+        ehlo_name=settings.EHLO_NAME,
+        allowed_networks=(*settings.OUTBOUND_ALLOWED_NETWORKS, *networks),
+        ca_file=settings.OUTBOUND_CA_FILE,
+    )
+
+
+def _fingerprint(endpoint: Endpoint) -> str:
+    parts = (
+        endpoint.host,
+        str(endpoint.port),
+        endpoint.tls,
+        endpoint.tls_min,
+        str(endpoint.send_system),
+        endpoint.username,
+        endpoint.secret,
+        endpoint.ca_certificate,
+        str(endpoint.allow_plain_auth),
+    )
+    return hashlib.sha256("\x00".join((settings.SECRET_KEY, *parts)).encode()).hexdigest()

@@ -1,0 +1,349 @@
+"""The front door: hand mails in, reset, release and withdraw them.
+
+A newcomer opens this first. `submit_many` decides (`core.plan`), freezes (`core.mime`) and stores the jobs; for the asynchronous ones
+it rings the bell on commit, the direct ones it delivers before it returns. Nothing here talks to a mail server itself.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from mailjobs import delivery, notices, queue
+from mailjobs.core.message import Message, MessageInvalid
+from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
+from mailjobs.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
+from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
+from mailjobs.explanation import document_of
+from mailjobs.models import FrozenMail, JobRecipient, MailJob, StateChoices
+from mailjobs.selectors import jobs_visible_to
+from mailjobs.bell import ring_on_commit
+from mailjobs.wording import say_message_fault, say_refusal
+from mailsettings.changes import audit
+from mailsettings.core.facts import Request
+from mailsettings.models import PrintModel, User
+from mailsettings.selectors import World, world_of
+
+BATCH = 500  # messages decided, frozen and stored in one transaction
+DIRECT_HEAD_START = timedelta(seconds=60)  # a worker takes a direct mail over only if its caller has died
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one message: the job's id (None where refused), its state or `refused`, and the error."""
+
+    id: int | None
+    status: str
+    code: str = ""
+    message: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """The shape of the contract."""
+        error = {"code": self.code, "message": self.message} if self.code else None
+        return {"id": self.id, "status": self.status, "error": error}
+
+
+@dataclass(slots=True)
+class _Draft:
+    """One message on its way into the database."""
+
+    message: Message
+    plan: Plan | None = None
+    frozen: Frozen | None = None
+    message_id: str = ""
+    subject: str = ""
+    job: MailJob | None = None
+    result: Result | None = None
+
+
+@dataclass(slots=True)
+class _Desk:
+    """What one call needs for all its messages: settings, templates and plans are read and decided once per kind."""
+
+    user: User
+    run: str
+    unattended: bool
+    world: World
+    models: dict[str, PrintModel]
+    plans: dict[Request, tuple[Plan, dict[str, Any]]] = field(default_factory=dict)
+
+    def plan_for(self, message: Message) -> tuple[Plan, dict[str, Any]]:
+        request = Request(message.print_model, message.sender, message.sender_method, self.unattended)
+        if request not in self.plans:
+            plan = make_plan(self.world.facts_for(self.user.login, request))
+            self.plans[request] = (plan, document_of(plan))
+        return self.plans[request]
+
+
+def submit(user: User, message: Message, *, run: str = "", unattended: bool = False) -> Result:
+    """Hand in one mail of one acting user; see `submit_many`."""
+    return submit_many(user, [message], run=run, unattended=unattended)[0]
+
+
+def submit_many(
+    user: User, messages: Iterable[Message | MessageInvalid], *, run: str = "", unattended: bool = False
+) -> list[Result]:
+    """Hand in many mails; the results come in the same order. What is refused is logged and stores no job.
+
+    A `MessageInvalid` among them is answered as refused, so that one bad line of many costs only itself. Direct send systems deliver
+    within the call, unless it runs inside a caller's transaction; then the worker does.
+    """
+    if user.tenant is None:
+        raise ValueError("an operator sends no mail")
+    desk = _Desk(user, run, unattended, world_of(user.tenant, [user]), {row.slug: row for row in user.tenant.print_models.all()})
+    results: list[Result] = []
+    for chunk in _chunks(messages):
+        results.extend(_submit_chunk(desk, chunk))
+    return results
+
+
+def requeue(user: User, job_ids: Sequence[int], *, confirm_unknown: bool = False) -> queue.Requeued:
+    """*Sendestatus zurückstellen* (J3): failed, partly sent, uncertain or withdrawn jobs become new; audited.
+
+    Only recipients not yet accepted are tried again. Uncertain ones are left out unless `confirm_unknown`.
+    """
+    rows = jobs_visible_to(user).filter(pk__in=job_ids)
+    with transaction.atomic():
+        done = queue.requeue(rows, confirm_unknown=confirm_unknown)
+        audit(user.login, user.tenant, "requeue", ",".join(map(str, done.ids))[:200], {"jobs": done.ids})
+        ring_on_commit()
+    return done
+
+
+def release(user: User, job_ids: Sequence[int]) -> int:
+    """End the hold of jobs that wait for this user (P8, stages); returns how many."""
+    with transaction.atomic():
+        ids = [job.pk for job in jobs_visible_to(user).filter(pk__in=job_ids, state=StateChoices.HELD) if may_release(user, job)]
+        count = queue.release(ids)
+        audit(user.login, user.tenant, "release", ",".join(map(str, ids))[:200], {"jobs": ids})
+        ring_on_commit()
+    return count
+
+
+def cancel(user: User, job_ids: Sequence[int]) -> int:
+    """Withdraw jobs that no worker has taken yet; returns how many."""
+    with transaction.atomic():
+        rows = jobs_visible_to(user).filter(pk__in=job_ids)
+        jobs = queue.cancel(rows)
+        notices.log_cancelled(jobs)
+        audit(user.login, user.tenant, "cancel", ",".join(str(job.pk) for job in jobs)[:200], {"jobs": [job.pk for job in jobs]})
+    return len(jobs)
+
+
+def may_release(user: User, job: MailJob) -> bool:
+    """Whether a hold names this user (delivery contract 2, 10)."""
+    if job.held_reason == Hold.BY_CLIENT:
+        return False
+    match job.held_for:
+        case "operator":
+            return user.is_operator
+        case "firm":
+            return user.role == "firm_admin" and job.tenant.firm_id == user.tenant_id
+        case "approver":
+            return user.role_enum.administers and user.tenant_id in {job.tenant_id, job.tenant.firm_id}
+        case _:
+            return user.tenant_id == job.tenant_id and (user.pk == job.user_id or user.role_enum.administers)
+
+
+def _chunks(messages: Iterable[Message | MessageInvalid]) -> Iterator[list[Message | MessageInvalid]]:
+    source = iter(messages)
+    while chunk := list(islice(source, BATCH)):
+        yield chunk
+
+
+def _submit_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> list[Result]:
+    try:
+        with transaction.atomic():
+            results, direct = _store_chunk(desk, chunk)
+    except IntegrityError:  # somebody else stored one of the keys in the meantime: look again, now it is there
+        with transaction.atomic():
+            results, direct = _store_chunk(desk, chunk)
+    if direct and not transaction.get_connection().in_atomic_block:
+        states = delivery.deliver_now(list(direct))
+        for job_id, indexes in direct.items():
+            state, error = states[job_id]
+            for index in indexes:
+                results[index] = Result(job_id, state, _code_of(state), error if state != StateChoices.SENT else "")
+    return results
+
+
+def _code_of(state: str) -> str:
+    return "" if state in {StateChoices.SENT, StateChoices.NEW, StateChoices.HELD} else state
+
+
+def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[list[Result], dict[int, list[int]]]:
+    """Results in order, and the direct jobs as id → indexes. Runs inside a transaction."""
+    known = _known_keys(desk, chunk)
+    drafts = [_draft(desk, message, known) for message in chunk]
+    stored = [draft for draft in drafts if draft.job is not None]
+    _insert(stored)
+    notices.log_refused(
+        desk.user,
+        [
+            notices.Refusal(draft.message, draft.result.code, draft.result.message, draft.plan)
+            for draft in drafts
+            if draft.result and draft.result.status == "refused"
+        ],
+        unattended=desk.unattended or desk.world.users[desk.user.login].role == "service_user",
+    )
+    direct: dict[int, list[int]] = {}
+    for index, draft in enumerate(drafts):
+        if draft.job is not None:
+            draft.result = Result(draft.job.pk, draft.job.state)
+            if draft.job.direct and draft.job.state == StateChoices.NEW:
+                direct.setdefault(draft.job.pk, []).append(index)
+    if any(not draft.job.direct for draft in stored if draft.job):
+        ring_on_commit()
+    return [draft.result for draft in drafts if draft.result], direct
+
+
+def _known_keys(desk: _Desk, chunk: list[Message | MessageInvalid]) -> dict[str, MailJob]:
+    keys = [message.idempotency_key for message in chunk if isinstance(message, Message) and message.idempotency_key]
+    rows = MailJob.objects.filter(tenant=desk.user.tenant, idempotency_key__in=keys) if keys else MailJob.objects.none()
+    return {row.idempotency_key: row for row in rows if row.idempotency_key}
+
+
+def _draft(desk: _Desk, message: Message | MessageInvalid, known: dict[str, MailJob]) -> _Draft:
+    if isinstance(message, MessageInvalid):
+        return _refused(_Draft(Message(())), message.code, say_message_fault(message))
+    draft = _Draft(message)
+    if message.idempotency_key and (first := known.get(message.idempotency_key)):
+        return _repeated(desk, draft, first)
+    draft.plan, document = desk.plan_for(message)
+    if draft.plan.refused:
+        return _refused(draft, draft.plan.refused, say_refusal(draft.plan.refused))
+    try:
+        _freeze(desk, draft)
+    except VariableMissing as missing:
+        return _refused(draft, Refusal.VARIABLE_MISSING, say_refusal(Refusal.VARIABLE_MISSING, ", ".join(missing.names)))
+    except MessageInvalid as invalid:
+        return _refused(draft, invalid.code, say_message_fault(invalid))
+    draft.job = _job(desk, draft, document)
+    if message.idempotency_key:
+        known[message.idempotency_key] = draft.job
+    return draft
+
+
+def _refused(draft: _Draft, code: str, text: str) -> _Draft:
+    draft.result = Result(None, "refused", str(code), text)
+    return draft
+
+
+def _repeated(desk: _Desk, draft: _Draft, first: MailJob) -> _Draft:
+    """The same key again: the first job for the same body of the same user, refused for anything else."""
+    if first.user_id != desk.user.pk or first.request_digest != draft.message.digest:
+        invalid = MessageInvalid("idempotency_key", "key_reused", draft.message.idempotency_key or "")
+        return _refused(draft, invalid.code, say_message_fault(invalid))
+    if first.pk is None:  # an earlier line of this very call
+        draft.job = first
+    else:
+        draft.result = Result(first.pk, first.state)
+    return draft
+
+
+def _freeze(desk: _Desk, draft: _Draft) -> None:
+    """Fill the templates in and build the mail. Raises VariableMissing, MessageInvalid."""
+    message, plan = draft.message, draft.plan
+    model = desk.models.get(message.print_model or "")
+    subject, text, html = (_part(name, message, model) for name in ("subject", "text", "html"))
+    if not (subject or text or html or message.attachments):
+        raise MessageInvalid("message", "empty_mail")
+    unique = uuid.uuid4().hex
+    sender = plan.sender.mailbox if plan else None
+    draft.message_id = message_id(unique, sender.domain if sender else "postausgang.invalid")
+    draft.subject = subject
+    try:
+        draft.frozen = freeze(
+            Content(
+                message_id=draft.message_id,
+                date=timezone.localtime(),
+                sender=sender,
+                to=message.to,
+                cc=message.cc,
+                bcc=message.bcc,
+                reply_to=message.reply_to,
+                subject=subject,
+                text=text,
+                html=html,
+                attachments=tuple(Attachment(file.filename, file.content_type, file.data) for file in message.attachments),
+                boundary_seed=unique,
+            )
+        )
+    except MimeInvalid as invalid:
+        known = "control_character" if invalid.code == "control_character" else "header_invalid"
+        raise MessageInvalid(invalid.field, known) from invalid
+
+
+def _part(name: str, message: Message, model: PrintModel | None) -> str:
+    """Subject, text or HTML: the message's own as it is, else the print model's filled in."""
+    own = getattr(message, name)
+    if own is not None:
+        return str(own)
+    template = getattr(model, name, "")
+    if model is None or not template or (name in {"text", "html"} and (message.text or message.html)):
+        return ""
+    try:
+        return render(template, message.variables, html=name == "html")
+    except TemplateTooLarge as invalid:
+        raise MessageInvalid(name, "template_too_large") from invalid
+    except VariableInvalid as invalid:
+        raise MessageInvalid(f"variables.{invalid.name}", "variable_type") from invalid
+
+
+def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
+    message, plan, frozen = draft.message, draft.plan, draft.frozen
+    if plan is None or frozen is None:
+        raise ValueError("a job needs its plan and its frozen mail")
+    held = plan.held or (Hold.BY_CLIENT if plan.channel in {Channel.CLIENT, Channel.DRAFT} else None)
+    direct = held is None and not plan.asynchronous
+    model = desk.models.get(message.print_model or "")
+    offer = plan.sender.offer
+    now = timezone.now()
+    due = message.not_before or (now + DIRECT_HEAD_START if direct else now)
+    return MailJob(
+        tenant=desk.user.tenant,
+        user=desk.user,
+        print_model=model,
+        account_id=int(offer.account.holder.owner.partition(":")[2]) if offer and offer.account else None,
+        run=desk.run,
+        idempotency_key=message.idempotency_key,
+        request_digest=message.digest,
+        document_key=message.document_key or "",
+        state=StateChoices.HELD if held else StateChoices.NEW,
+        held_reason=held.value if held else "",
+        held_for=held.held_for if held else "",
+        direct=direct,
+        unattended=plan.facts.unattended,
+        due_at=due,
+        first_due_at=due,
+        created_at=now,
+        channel=plan.channel.value,
+        send_system=plan.connection.send_system if plan.connection else None,
+        sender_address=plan.sender.mailbox.address if plan.sender.mailbox else "",
+        sender_level=plan.sender.level or "",
+        message_id=draft.message_id,
+        subject=draft.subject,
+        size=frozen.size,
+        sha256=frozen.sha256,
+        plan=document,
+        redirected_then=list(plan.redirect.addresses) if plan.redirect.active else None,
+    )
+
+
+def _insert(drafts: list[_Draft]) -> None:
+    jobs = {id(draft.job): draft.job for draft in drafts if draft.job}
+    MailJob.objects.bulk_create(jobs.values())
+    firsts = {id(draft.job): draft for draft in reversed(drafts)}.values()
+    FrozenMail.objects.bulk_create(
+        FrozenMail(job=draft.job, headers=draft.frozen.headers, body=draft.frozen.body) for draft in firsts if draft.frozen
+    )
+    JobRecipient.objects.bulk_create(
+        JobRecipient(job=draft.job, kind=kind, address=mailbox.address)
+        for draft in firsts
+        for kind, mailbox in draft.message.envelope()
+    )

@@ -1,0 +1,50 @@
+"""Which transport carries which send system (S); a new one is a new file and a line here (S5)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol
+
+from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TransportError, Trouble
+from mailjobs.transports import smtp_password
+
+
+class Session(Protocol):
+    """What every transport gives: see `SmtpSession`, whose promises hold for all of them."""
+
+    @property
+    def usable(self) -> bool: ...
+
+    @property
+    def transcript(self) -> list[str]: ...
+
+    def begin_transcript(self) -> list[str]: ...
+
+    async def submit(
+        self,
+        envelope: Envelope,
+        message: Sequence[bytes] | bytes,
+        *,
+        size: int,
+        before_body: Callable[[], Awaitable[bool]],
+    ) -> HandOver: ...
+
+    async def close(self) -> None: ...
+
+
+Opener = Callable[[Endpoint], Awaitable[Session]]
+
+TRANSPORTS: Mapping[int, Opener] = MappingProxyType(
+    {
+        0: smtp_password.open_session,
+        1: smtp_password.open_session,
+    }
+)
+
+
+async def open_session(endpoint: Endpoint) -> Session:
+    """A session for the endpoint's send system. Raises TransportError, UNSUPPORTED where it has no transport."""
+    opener = TRANSPORTS.get(endpoint.send_system)
+    if opener is None:
+        detail = f"send system {endpoint.send_system}"
+        raise TransportError(phase=Phase.RESOLVE, trouble=Trouble.UNSUPPORTED, detail=detail)
+    return await opener(endpoint)

@@ -1,0 +1,68 @@
+"""How a connection is encrypted: verified always, no weaker than asked, trust in the system's CAs and one's own (Z5)."""
+
+import ssl
+from functools import lru_cache
+
+from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
+
+_MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+
+# OpenSSL's X509_V_ERR_* (x509_vfy.h)
+_TROUBLE_BY_VERIFY_CODE = {
+    9: Trouble.CERTIFICATE_EXPIRED,  # not yet valid: outside its dates as well
+    10: Trouble.CERTIFICATE_EXPIRED,
+    62: Trouble.CERTIFICATE_NAME,  # host name
+    64: Trouble.CERTIFICATE_NAME,  # IP address
+}
+_VERSION_REASONS = frozenset(
+    {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION", "VERSION_TOO_LOW", "NO_PROTOCOLS_AVAILABLE"}
+)
+
+
+def context(endpoint: Endpoint) -> ssl.SSLContext:
+    """The client context for an endpoint; made once for each minimum version and set of trusted CAs, until the process ends.
+
+    Raises TransportError in Phase.TLS where a CA cannot be read.
+    """
+    try:
+        return _context(endpoint.tls_min, endpoint.ca_certificate, endpoint.ca_file)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise TransportError(phase=Phase.TLS, trouble=Trouble.OTHER, detail="the trusted CA cannot be read") from error
+
+
+def trouble_of(error: OSError) -> Trouble:
+    """What a failed handshake means."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return _TROUBLE_BY_VERIFY_CODE.get(error.verify_code, Trouble.CERTIFICATE_UNTRUSTED)
+        case ssl.SSLError():
+            return Trouble.TLS_VERSION if error.reason in _VERSION_REASONS else Trouble.OTHER
+        case TimeoutError() | ConnectionAbortedError():  # asyncio's word for a handshake that takes too long
+            return Trouble.TIMEOUT
+        case ConnectionError():
+            return Trouble.CLOSED_BY_SERVER
+        case _:
+            return Trouble.OTHER
+
+
+def detail_of(error: OSError) -> str:
+    """OpenSSL's own words, without the place in its source."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return error.verify_message or ""
+        case ssl.SSLError():
+            return error.reason or ""
+        case _:
+            return error.strerror or ""
+
+
+@lru_cache(maxsize=256)
+def _context(tls_min: str, ca_certificate: str, ca_file: str) -> ssl.SSLContext:
+    made = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    made.minimum_version = _MINIMUM[tls_min]
+    made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # a firm may trust its own server's certificate alone
+    if ca_certificate:
+        made.load_verify_locations(cadata=ca_certificate)
+    if ca_file:
+        made.load_verify_locations(cafile=ca_file)
+    return made

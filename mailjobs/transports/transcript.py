@@ -1,0 +1,46 @@
+"""What was said on the wire, fit to be shown: bounded, without control characters, secrets and bodies (Z8, Z22)."""
+
+import unicodedata
+
+MOST_LINES = 200
+LONGEST_LINE = 500
+_LEFT_OUT = "..."
+# Control characters, invisible ones that reorder or hide text, what has no meaning; the separators become spaces.
+_REMOVED = frozenset({"Cc", "Cf", "Cn", "Co"})
+_SPACES = frozenset({"Zs", "Zl", "Zp"})
+
+
+class Transcript:
+    """The lines of one mail, client's and server's; of too many lines the middle is left out."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def client(self, text: str) -> None:
+        self._add("C: ", text)
+
+    def server(self, code: int, text: str) -> None:
+        """A reply as the library gives it: its lines joined by line feeds, the codes taken off."""
+        lines = text.split("\n")
+        for line in lines[:-1]:
+            self._add("S: ", f"{code:03d}-{line}")
+        self._add("S: ", f"{code:03d} {lines[-1]}")
+
+    def _add(self, who: str, text: str) -> None:
+        if len(self.lines) >= MOST_LINES:
+            self.lines[MOST_LINES // 2 : MOST_LINES // 2 + 2] = [_LEFT_OUT]
+        self.lines.append(who + printable(text)[: LONGEST_LINE - len(who)])
+
+
+def printable(text: str) -> str:
+    """The text in one line without control characters; octets that were no UTF-8 become U+FFFD."""
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    category = unicodedata.category(character)
+    if character in "\t\r\n" or category in _SPACES:
+        return " "
+    if category == "Cs":  # an octet that was no UTF-8, kept by surrogateescape
+        return "\N{REPLACEMENT CHARACTER}"
+    return "" if category in _REMOVED else character

@@ -1,0 +1,113 @@
+"""Words for what happens to mail: refusals, holds, hazards, reply causes, in the reader's language."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailjobs.core.message import MessageInvalid
+from mailjobs.core.plan import Channel, Hazard, Hold, Refusal
+from mailsettings.core.addresses import Fault
+from mailsettings.wording import ADDRESS_FAULTS
+
+REFUSALS: Mapping[str, object] = {
+    Refusal.USER_INACTIVE: gettext_lazy("The user is deactivated. An administrator can activate them again."),
+    Refusal.PRINT_MODEL_UNKNOWN: gettext_lazy("There is no active print model with this ID at the tenant."),
+    Refusal.ADDRESS_INVALID: gettext_lazy("The sender address is not valid. Correct it where the explanation names it."),
+    Refusal.FOREIGN_ADDRESS: gettext_lazy("The sender address belongs to another tenant. Use an address of your own."),
+    Refusal.CHECK_SENDER_NO_EMPLOYEE: gettext_lazy(
+        "“Check sender” is on, and no active employee is linked to this user. An administrator links the employee to the user ID."
+    ),
+    Refusal.CHECK_SENDER_NOT_ON_EMPLOYEE: gettext_lazy(
+        "“Check sender” is on, and the sender address is none of the linked employee's. "
+        "An administrator adds it to the employee's further e-mail addresses, or another address is used."
+    ),
+    Refusal.NO_SENDER: gettext_lazy("No level yields a sender address. An administrator sets a general sender address."),
+    Refusal.NO_CONNECTION: gettext_lazy("No mail server is set at any level. An administrator enters one in the settings."),
+    Refusal.SHARED_IDENTITY: gettext_lazy(
+        "This send system lets everybody send as anybody. Switch “Check sender” on, or an administrator confirms it; "
+        "for Com customers it is not possible."
+    ),
+    Refusal.SECRET_NEEDED: gettext_lazy(
+        "The password must be entered again: it is missing, or server, port, user or TLS have changed since it was entered."
+    ),
+    Refusal.HOST_NOT_ALLOWED: gettext_lazy("This mail server may not be used. Enter a public server, or ask the administrator."),
+    Refusal.REDIRECT_UNREADABLE: gettext_lazy("It cannot be read whether the redirect mode is on, so nothing is sent."),
+    Refusal.VARIABLE_MISSING: gettext_lazy("The print model needs values that are missing: %(detail)s."),
+}
+HOLDS: Mapping[str, object] = {
+    Hold.HELD_BY_FIRM: gettext_lazy("The mail would carry the firm's address and waits for the firm's release."),
+    Hold.CONFIRM_SENDS_AS_FIRM: gettext_lazy("The mail would carry the firm's address. Confirm that this is meant."),
+    Hold.STAGE_HELD: gettext_lazy("The print model is being introduced: each mail waits for approval."),
+    Hold.BY_CLIENT: gettext_lazy("The mail goes through your own mail client. Download it, open it there and send it."),
+    Hold.CAPTURED: gettext_lazy("The redirect mode captures mail only: nothing is sent."),
+    Hold.RESTORED: gettext_lazy("The database was restored; the mail may have been sent since."),
+}
+HAZARDS: Mapping[str, object] = {
+    Hazard.SENDS_AS_FIRM: gettext_lazy("The mail carries the firm's address instead of the Com customer's."),
+    Hazard.SHARED_IDENTITY: gettext_lazy(
+        "With this setting any employee can send with any sender address, the managing director's included."
+    ),
+    Hazard.PLAIN_AUTH: gettext_lazy("User and password would go over the network without TLS."),
+    Hazard.NO_TLS: gettext_lazy("The mail goes over the network without TLS."),
+    Hazard.BASIC_AUTH_RETIRED: gettext_lazy("Microsoft 365 switches log-in with user and password off; change to OAuth (9 or 11)."),
+    Hazard.EWS_RETIRED: gettext_lazy("Exchange Online switches EWS off; change to OAuth (9 or 11)."),
+    Hazard.REDIRECT_DUMMY: gettext_lazy("The redirect mode is on without an address: mail goes to a public dummy domain."),
+    Hazard.DIRECT_FOR_COM: gettext_lazy("A direct send system makes Com users wait; an asynchronous one is recommended."),
+    Hazard.NO_LOGGING: gettext_lazy("Mail in the background is sent without logging its body and dialogue."),
+    Hazard.INACTIVE_NAMED: gettext_lazy("The settings name a deactivated user, employee or account."),
+}
+CHANNELS: Mapping[str, object] = {
+    Channel.SMTP: gettext_lazy("SMTP"),
+    Channel.EWS: gettext_lazy("EWS"),
+    Channel.GRAPH: gettext_lazy("Microsoft Graph"),
+    Channel.DRAFT: gettext_lazy("Draft in the mailbox"),
+    Channel.CLIENT: gettext_lazy("Own mail client"),
+    Channel.NONE: gettext_lazy("Not sent"),
+}
+MESSAGE_FAULTS: Mapping[str, object] = {
+    "not_an_object": gettext_lazy("%(field)s must be an object."),
+    "unknown_field": gettext_lazy("There is no field %(field)s."),
+    "not_a_text": gettext_lazy("%(field)s must be a text."),
+    "not_a_list": gettext_lazy("%(field)s must be a list of texts."),
+    "too_long": gettext_lazy("%(field)s may have %(detail)s characters at most."),
+    "not_a_choice": gettext_lazy("%(field)s must be one of: %(detail)s."),
+    "no_recipient": gettext_lazy("The message has no recipient."),
+    "too_many_recipients": gettext_lazy("A message may have %(detail)s recipients at most."),
+    "not_a_time": gettext_lazy("%(field)s must be a time such as 2026-11-30T08:00:00+01:00."),
+    "time_without_zone": gettext_lazy("%(field)s needs a time zone, as in 2026-11-30T08:00:00+01:00."),
+    "too_many": gettext_lazy("A message may have %(detail)s attachments at most."),
+    "too_large": gettext_lazy("The attachments are too large; together they may have %(detail)s bytes."),
+    "required": gettext_lazy("%(field)s is needed."),
+    "not_base64": gettext_lazy("%(field)s is not valid base64."),
+    "control_character": gettext_lazy("%(field)s contains a line break or another control character."),
+    "template_too_large": gettext_lazy("The filled-in template is too large."),
+    "variable_type": gettext_lazy("The value of %(field)s must be a text or a number."),
+    "empty_mail": gettext_lazy("The message has neither subject nor text."),
+    "key_reused": gettext_lazy("The idempotency key %(detail)s was already used for another message."),
+    "header_invalid": gettext_lazy("%(field)s cannot be written as a mail header."),
+    "file_unreadable": gettext_lazy("The file of %(field)s cannot be read."),
+}
+
+
+def say_refusal(code: str, detail: str = "") -> str:
+    """Why a mail may not go out, and what to do."""
+    return str(REFUSALS[code]) % {"detail": detail} if code in REFUSALS else code
+
+
+def say_message_fault(invalid: MessageInvalid) -> str:
+    """What is wrong with a message."""
+    if invalid.code == "address_invalid":
+        return f"{invalid.field}: {ADDRESS_FAULTS[Fault(invalid.detail)]}"
+    text = MESSAGE_FAULTS.get(invalid.code, gettext_lazy("%(field)s is not valid."))
+    return str(text) % {"field": invalid.field, "detail": invalid.detail}
+
+
+def say_held_for(who: str) -> str:
+    """Whom a held mail waits for."""
+    return {
+        "firm": _("the firm"),
+        "sender": _("the sender"),
+        "approver": _("an administrator"),
+        "operator": _("the operator"),
+    }.get(who, who)

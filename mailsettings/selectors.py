@@ -1,0 +1,205 @@
+"""Rows → facts: the only place that reads settings for a decision, in few queries however many cases follow."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from django.db.models import Q
+
+from mailsettings.core.addresses import key_of
+from mailsettings.core.facts import AccountFacts, EmployeeFacts, Facts, PrintModelFacts, Request, TenantFacts, UserFacts
+from mailsettings.core.parameters import CONNECTION_KEYS, Holder, Layer, ParameterLevel, Value, in_force
+from mailsettings.core.send_systems import DeliveryMode, SendsAsFirm, Stage, TenantKind
+from mailsettings.models import EmailAccount, Employee, ParameterSet, PrintModel, PrintModelAccount, Secret, Tenant, User
+
+
+@dataclass(slots=True)
+class World:
+    """All that decisions about some users of one tenant need, in memory; `facts_for` asks the database nothing."""
+
+    tenant: TenantFacts
+    users: dict[str, UserFacts]
+    own: dict[str, Holder]
+    generals: tuple[Layer, ...]  # Com customer, then firm
+    own_accounts: dict[str, AccountFacts]
+    print_models: dict[str, PrintModelFacts]
+    accounts: dict[int, AccountFacts] = field(default_factory=dict)  # by primary key
+    policy_stamp: int = 0  # rises with every change of a policy at the tenant or its firm (U2)
+    layer_cache: dict[str, tuple[Layer, ...]] = field(default_factory=dict)
+
+    def layers_for(self, user_id: str) -> tuple[Layer, ...]:
+        """The parameter layers of one user, nearest first, without what is locked above."""
+        if user_id not in self.layer_cache:
+            own = Layer(ParameterLevel.USER, user_id, self.own.get(user_id, Holder("")))
+            self.layer_cache[user_id] = in_force((own, *self.generals))
+        return self.layer_cache[user_id]
+
+    def facts_for(self, user_id: str, request: Request) -> Facts:
+        """The facts of one case."""
+        return Facts(
+            user=self.users[user_id],
+            tenant=self.tenant,
+            layers=self.layers_for(user_id),
+            request=request,
+            print_model=self.print_models.get(request.print_model or ""),
+            own_account=self.own_accounts.get(user_id),
+        )
+
+
+def world_of(tenant: Tenant, users: Iterable[User] | None = None) -> World:
+    """Read one tenant's settings; `users` narrows it to those."""
+    chosen = list(users) if users is not None else list(tenant.users.all())
+    chain = [tenant] if tenant.firm is None else [tenant, tenant.firm]
+    holders = _parameter_holders(chain, chosen)
+    accounts = _accounts(tenant)
+    return World(
+        tenant=TenantFacts(
+            tenant.slug,
+            TenantKind(tenant.kind),
+            SendsAsFirm(tenant.sends_as_firm),
+            _foreign_addresses(tenant) if tenant.is_com_customer else frozenset(),
+        ),
+        users=_users(chosen),
+        own={user.login: holders[f"user:{user.pk}"] for user in chosen if f"user:{user.pk}" in holders},
+        generals=tuple(_general_layer(member, holders.get(f"tenant:{member.pk}")) for member in chain),
+        own_accounts={account.user: account for account in accounts.values() if account.user},
+        print_models=_print_models(tenant, accounts, {user.pk: user.login for user in chosen}),
+        accounts=accounts,
+        policy_stamp=sum(member.policy_epoch for member in chain),
+    )
+
+
+def facts_of(user: User, request: Request) -> Facts:
+    """The facts of one case of one user, who must belong to a tenant."""
+    if user.tenant is None:
+        raise ValueError("an operator belongs to no tenant and sends no mail")
+    return world_of(user.tenant, [user]).facts_for(user.login, request)
+
+
+def general_layers(tenant: Tenant) -> tuple[Layer, ...]:
+    """The general layers of a tenant, nearest first, without what is locked above."""
+    chain = [tenant] if tenant.firm is None else [tenant, tenant.firm]
+    holders = _parameter_holders(chain, [])
+    return in_force([_general_layer(member, holders.get(f"tenant:{member.pk}")) for member in chain])
+
+
+def secret_owner(secret: Secret) -> str:
+    """The name of the row a secret belongs to, as holders and the vault know it."""
+    if secret.account_id:
+        return f"account:{secret.account_id}"
+    parameter_set = secret.parameter_set
+    if parameter_set is None:
+        raise ValueError("a secret without an owner")
+    return owner_of(parameter_set)
+
+
+def owner_of(parameter_set: ParameterSet) -> str:
+    """`tenant:ID` or `user:ID` of a parameter set."""
+    return f"tenant:{parameter_set.tenant_id}" if parameter_set.tenant_id else f"user:{parameter_set.user_id}"
+
+
+def find_secret(owner: str, key: str) -> Secret | None:
+    """The sealed secret of an owner row."""
+    kind, _, identifier = owner.partition(":")
+    rows = Secret.objects.filter(key=key)
+    match kind:
+        case "account":
+            return rows.filter(account_id=identifier).first()
+        case "tenant":
+            return rows.filter(parameter_set__tenant_id=identifier).first()
+        case _:
+            return rows.filter(parameter_set__user_id=identifier).first()
+
+
+def _parameter_holders(chain: list[Tenant], users: list[User]) -> dict[str, Holder]:
+    sets = list(
+        ParameterSet.objects.filter(Q(tenant__in=chain) | Q(user__in=users)) if users else ParameterSet.objects.filter(tenant__in=chain)
+    )
+    secrets: dict[int | None, dict[str, str]] = defaultdict(dict)
+    for set_id, key, binding in Secret.objects.filter(parameter_set__in=[row.pk for row in sets]).values_list(
+        "parameter_set_id", "key", "binding"
+    ):
+        secrets[set_id][key] = binding
+    return {owner_of(row): Holder(owner_of(row), _frozen(row.values), secrets[row.pk]) for row in sets}
+
+
+def _frozen(values: Mapping[str, object]) -> dict[str, Value]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}  # type: ignore[misc]
+
+
+def _general_layer(tenant: Tenant, holder: Holder | None) -> Layer:
+    level = ParameterLevel.COM if tenant.is_com_customer else ParameterLevel.FIRM
+    locked = frozenset([*tenant.locked, *tenant.locked_by_operator])
+    return Layer(level, tenant.slug, holder or Holder(f"tenant:{tenant.pk}"), locked)
+
+
+def _users(users: list[User]) -> dict[str, UserFacts]:
+    employees = {employee.user_id: employee for employee in Employee.objects.filter(user__in=users)}
+    return {
+        user.login: UserFacts(user.login, user.role_enum, user.is_active, _employee_facts(employees.get(user.pk)))
+        for user in users
+    }
+
+
+def _employee_facts(employee: Employee | None) -> EmployeeFacts | None:
+    if employee is None:
+        return None
+    keys = frozenset(key for key in map(key_of, employee.addresses) if key)
+    return EmployeeFacts(employee.email, keys, employee.is_active)
+
+
+def _accounts(tenant: Tenant) -> dict[int, AccountFacts]:
+    rows = list(EmailAccount.objects.filter(tenant=tenant).select_related("user"))
+    secrets: dict[int | None, dict[str, str]] = defaultdict(dict)
+    for account_id, key, binding in Secret.objects.filter(account__in=[row.pk for row in rows]).values_list(
+        "account_id", "key", "binding"
+    ):
+        secrets[account_id][key] = binding
+    firm_locks = tenant.firm is not None and "smtp_server" in {*tenant.firm.locked, *tenant.firm.locked_by_operator}
+    return {row.pk: _account_facts(row, secrets[row.pk], connection_locked=firm_locks) for row in rows}
+
+
+def _account_facts(row: EmailAccount, secrets: dict[str, str], *, connection_locked: bool) -> AccountFacts:
+    holder = Holder(f"account:{row.pk}", _frozen(row.values), secrets)
+    return AccountFacts(
+        id=row.slug,
+        address=row.sender_address,
+        holder=holder.without(CONNECTION_KEYS) if connection_locked else holder,
+        user=row.user.login if row.user else None,
+        user_active=row.user.is_active if row.user else True,
+        active=row.is_active,
+    )
+
+
+def _print_models(tenant: Tenant, accounts: dict[int, AccountFacts], logins: dict[int, str]) -> dict[str, PrintModelFacts]:
+    own: dict[int, dict[str, AccountFacts]] = defaultdict(dict)
+    for model_id, user_id, account_id in PrintModelAccount.objects.filter(print_model__tenant=tenant).values_list(
+        "print_model_id", "user_id", "account_id"
+    ):
+        if user_id in logins and account_id in accounts:
+            own[model_id][logins[user_id]] = accounts[account_id]
+    rows = PrintModel.objects.filter(tenant=tenant).defer("subject", "text", "html")
+    return {
+        row.slug: PrintModelFacts(
+            id=row.slug,
+            mode=DeliveryMode(row.delivery_mode),
+            stage=Stage(row.stage),
+            account=accounts.get(row.account_id or 0),
+            user_accounts=own[row.pk],
+            active=row.is_active,
+        )
+        for row in rows
+    }
+
+
+def _foreign_addresses(tenant: Tenant) -> frozenset[str]:
+    """The canonical keys of all addresses that stand at other tenants (P8)."""
+    found: set[str] = set()
+    for email, further in Employee.objects.exclude(tenant=tenant).values_list("email", "additional_emails"):
+        found.update((email, *further))
+    found.update(EmailAccount.objects.exclude(tenant=tenant).values_list("sender_address", flat=True))
+    found.update(User.objects.exclude(tenant=tenant).values_list("email", flat=True))
+    own_sets = Q(tenant=tenant) | Q(user__tenant=tenant)
+    for values in ParameterSet.objects.exclude(own_sets).values_list("values", flat=True):
+        found.add(str(values.get("sender_address", "")))
+    return frozenset(key for key in map(key_of, found) if key)

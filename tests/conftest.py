@@ -1,0 +1,82 @@
+"""What every test stands on: settings of their own, real servers as fixtures, and a count of what had to be skipped."""
+
+import atexit
+import importlib.util
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import django
+import pytest
+
+# Settings are read once, at the first import; so they are made here, before Django loads (that is why pyproject.toml names no
+# settings module). An empty value keeps a developer's .env out; what the caller of pytest has set himself counts.
+VAR_DIR = tempfile.mkdtemp(prefix="postausgang-")
+atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
+os.environ["VAR_DIR"] = VAR_DIR  # also under xdist: one for each process
+os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+DEFAULTS = {
+    "SECRET_KEY": "only-for-tests-" + "x" * 50,
+    "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+    "LEASE_SECONDS": "30",
+    "SWEEP_SECONDS": "5",
+    "RETRY_TIME_FACTOR": "1.0",
+    "LOG_LEVEL": "WARNING",
+    "SMTP_SINK_PORT": "8025",
+    "TIME_ZONE": "Europe/Vienna",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost,testserver",
+}
+EMPTY = (
+    "BIND",
+    "CSRF_TRUSTED_ORIGINS",
+    "DATABASE_URL",
+    "DNS_RESOLVER",
+    "EHLO_NAME",
+    "FIELD_KEYS",
+    "INSTALLATION_ID",
+    "OUTBOUND_CA_FILE",
+    "REDIS_URL",
+    "SMTP_SINK_DIR",
+    "SYSTEM_EMAIL_URL",
+)
+for name, value in {**DEFAULTS, **dict.fromkeys(EMPTY, ""), "DEBUG": "false", "DEMO": "false", "HTTPS": "false"}.items():
+    os.environ.setdefault(name, value)
+
+(Path(VAR_DIR) / "static").mkdir()  # whitenoise looks for it
+
+django.setup()
+
+from django.conf import settings  # noqa: E402 (after the lines above)
+
+# Quick where strength is not what a test is about, and without the manifest that only `serve` makes.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
+settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+if settings.EMBEDDED:  # a file as in earnest: the engine's threads and child processes see the same database
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = Path(VAR_DIR) / "test.sqlite3"
+
+pytest_plugins = ["tests.services"]
+if importlib.util.find_spec("tests.peers.fixtures"):
+    pytest_plugins.append("tests.peers.fixtures")
+
+
+# How `tests.services.missing` and the fixtures of tests/peers say what a machine lacks.
+MISSING = re.compile(r"missing package: (?P<package>.+)|needs root and (?P<programs>[^:]+):")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The last line: how many tests were skipped for which missing package."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    reports = reporter.stats.get("skipped", [])
+    found = [MISSING.search(str(report.longrepr[2])) for report in reports if isinstance(report.longrepr, tuple)]
+    packages = Counter(match["package"] or match["programs"] for match in found if match)
+    line = f"{packages.total()} tests skipped for a missing package"
+    if packages:
+        line += ": " + ", ".join(f"{package} ({count})" for package, count in sorted(packages.items()))
+    if others := len(reports) - packages.total():
+        line += f"; {others} for other reasons"
+    reporter.write_line(line)
