@@ -180,9 +180,13 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # Celery carries wake-up calls with ids, never a mail; the database is the queue (delivery contract).
-CELERY_BROKER_URL = REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = REDIS_URL or "filesystem://localhost"
 if REDIS_URL:
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 2, "retry_on_timeout": False}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+        "socket_timeout": 5,
+        "socket_connect_timeout": 2,
+        "retry_on_timeout": False,
+    }
 else:
     _bell = VAR_DIR / "bell"
     _bell.mkdir(exist_ok=True)
@@ -192,6 +196,7 @@ else:
         "control_folder": str(_bell / "control"),
         "polling_interval": 0.1,
     }
+CELERY_TASK_DEFAULT_QUEUE = env.str("QUEUE", default="postausgang")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True

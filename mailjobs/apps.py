@@ -8,7 +8,7 @@ class MailjobsConfig(AppConfig):
 
     def ready(self) -> None:
         """A stricter policy returns only when nothing decided before it is on the wire (U2)."""
-        from mailjobs.delivery import wait_until_off_the_wire
-        from mailsettings.changes import after_tightening
+        from mailjobs.delivery import wait_until_off_the_wire  # noqa: PLC0415 (models must be loaded first)
+        from mailsettings.changes import after_tightening  # noqa: PLC0415 (the same)
 
         after_tightening.append(wait_until_off_the_wire)

@@ -1,8 +1,8 @@
 """Claimed mails → transports, many at once: the delivery engine, and the one bridge between sync and async.
 
-One engine is one asyncio loop and one database thread. Jobs are claimed in batches and spread over sessions, several for each login;
-what the sessions have to write (marks, results) is collected and committed together. It runs inside every Celery worker process
-(`EngineThread`), in the foreground (`run`) and, for direct send systems, inside the caller's call (`deliver_now`).
+One engine is one asyncio loop and one database thread. Jobs are claimed in batches and spread over sessions, several for each
+login; what the sessions have to write (marks, results) is collected and committed together. It runs inside every Celery worker
+process (`EngineThread`), in the foreground (`run`) and, for direct send systems, inside the caller's call (`deliver_now`).
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from django.utils import timezone
 
 from mailjobs import queue
 from mailjobs.core.envelope import HandOver, TransportError
-from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle, settle_error
+from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
 from mailjobs.core.plan import Hold
 from mailjobs.core.reply import ReplyClass
 from mailjobs.core.retry import given_up, next_try
@@ -221,6 +221,7 @@ class Engine:
         self._load = _Collector(self._database, _load_all)
         self._logins: dict[str, _Login] = {}
         self._held: dict[int, int] = {}  # leased here: job → epoch
+        self._ending = False  # no more mail is claimed: sessions end when their mails are done
         self._direct_deadline = time.monotonic() + DIRECT_SECONDS if self.only is not None else None
         keeper = asyncio.create_task(self._keep_alive())
         try:
@@ -245,9 +246,8 @@ class Engine:
                 remaining = ()
             if claimed:
                 continue
-            if not self._held and until_empty:
-                if self.only is not None or not await self._database(queue.anything_left):
-                    return
+            if until_empty and not self._held and (self.only is not None or not await self._database(queue.anything_left)):
+                return
             await self._wait(settings.SWEEP_SECONDS if not self._held and not until_empty else 0.2)
 
     async def _wait(self, seconds: float) -> None:
@@ -314,7 +314,7 @@ class Engine:
 
     async def _next(self, login: _Login) -> Ready | None:
         while not login.waiting:
-            if self.stop.is_set() or self.only is not None:
+            if self._ending or self.stop.is_set():
                 return None
             login.arrived.clear()
             try:
@@ -342,7 +342,7 @@ class Engine:
         except Exception as error:
             await self._set_aside(ready, error, started)
             return session
-        outcome = settle(handover, ready.envelope.recipients, **self._circumstances(ready))
+        outcome = self._settle(ready, handover)
         await self._settled(ready, outcome, started, tuple(session.transcript))
         return session
 
@@ -375,19 +375,21 @@ class Engine:
         size = len(headers) + 2 + len(body)
         return await session.submit(ready.envelope, (headers, b"\r\n", body), size=size, before_body=before_body)
 
-    def _circumstances(self, ready: Ready) -> dict[str, object]:
+    def _settle(self, ready: Ready, handover: HandOver) -> Outcome:
         job = ready.job
-        return {
-            "sender": job.sender_address,
-            "direct": job.direct and self.only is not None,
-            "given_up": given_up(job.first_due_at, timezone.now(), ready.give_up_hours),
-            "attempts": job.attempts + 1,
-            "already_accepted": ready.accepted_before,
-            "already_refused": ready.refused_before,
-        }
+        return settle(
+            handover,
+            ready.envelope.recipients,
+            sender=job.sender_address,
+            direct=job.direct and self.only is not None,
+            given_up=given_up(job.first_due_at, timezone.now(), ready.give_up_hours),
+            attempts=job.attempts + 1,
+            already_accepted=ready.accepted_before,
+            already_refused=ready.refused_before,
+        )
 
     async def _settle_error(self, login: _Login, ready: Ready, error: TransportError, started: datetime) -> None:
-        outcome = settle_error(error, ready.envelope.recipients, **self._circumstances(ready))
+        outcome = self._settle(ready, HandOver(error=error))
         if outcome.login_refused:
             await self._database(queue.pause_login, ready.login, ready.fingerprint, outcome.error)
             await self._send_back(login, ready.login)
@@ -404,8 +406,7 @@ class Engine:
         """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
         reference = uuid.uuid4().hex[:12]
         log.error("a mail could not be handed over", reference=reference, job=ready.job.pk, exc_info=error)
-        recipients = dict.fromkeys(ready.envelope.recipients, (RecipientState.PENDING, None))
-        outcome = Outcome(State.FAILED, recipients, f"Internal error, reference {reference}")
+        outcome = Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
         await self._settled(ready, outcome, started, ())
 
     async def _settle_barred(self, item: Barred) -> None:
@@ -455,6 +456,7 @@ class Engine:
 
     async def _close_sessions(self) -> None:
         """Let every session finish its mail; what was only claimed goes back."""
+        self._ending = True
         tasks = [task for login in self._logins.values() for task in login.sessions]
         for login in self._logins.values():
             login.arrived.set()
@@ -502,8 +504,12 @@ def _for_the_job(ready: Ready, outcome: Outcome) -> Outcome:
     state = outcome.state
     if best[0] is RecipientState.ACCEPTED and state is State.DEFERRED:
         state = State.PARTLY_SENT
-    everyone = {address for addresses in ready.recipients.values() for address in addresses}
-    return replace(outcome, state=state, recipients=dict.fromkeys(everyone, best), retry=None if state is State.PARTLY_SENT else outcome.retry)
+    return replace(
+        outcome,
+        state=state,
+        recipients=dict.fromkeys(ready.open_recipients, best),
+        retry=None if state is State.PARTLY_SENT else outcome.retry,
+    )
 
 
 def wait_until_off_the_wire(tenant_ids: Sequence[int]) -> None:
@@ -511,5 +517,3 @@ def wait_until_off_the_wire(tenant_ids: Sequence[int]) -> None:
     while queue.on_wire(tenant_ids):
         time.sleep(0.05)
         queue.reap()
-
-

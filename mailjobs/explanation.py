@@ -61,7 +61,9 @@ def _connection(connection: Connection | None) -> dict[str, Any] | None:
         "level": str(connection.level),
         "source": connection.source,
         "send_system": connection.send_system,
-        "server": connection.host if over_smtp else connection.server.text("ews_url" if connection.system.over is Over.EWS else "graph_url"),
+        "server": connection.host
+        if over_smtp
+        else connection.server.text("ews_url" if connection.system.over is Over.EWS else "graph_url"),
         "port": connection.port if over_smtp else None,
         "tls": connection.tls if over_smtp else "implicit",
         "username": connection.username,

@@ -18,7 +18,9 @@ def purge() -> int:
     count = 0
     for tenant in Tenant.objects.select_related("firm"):
         days = resolve(general_layers(tenant), "retention_days").value
-        old = MailJob.objects.filter(tenant=tenant, state__in=FINAL_STATES, finished_at__lt=Now() - timedelta(days=int(str(days))))
+        old = MailJob.objects.filter(
+            tenant=tenant, state__in=FINAL_STATES, finished_at__lt=Now() - timedelta(days=int(str(days)))
+        )
         with transaction.atomic():
             erased, _rows = FrozenMail.objects.filter(job__in=old).delete()
             Attempt.objects.filter(job__in=old).exclude(dialogue=[]).update(dialogue=[])

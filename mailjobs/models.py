@@ -58,7 +58,7 @@ class MailJob(models.Model):
         EmailAccount, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("e-mail account")
     )
     run = models.CharField(_("print run"), max_length=200, blank=True)
-    idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 (NULL: not compared)
+    idempotency_key = models.CharField(max_length=200, null=True, blank=True)
     request_digest = models.CharField(max_length=64, blank=True)
     document_key = models.CharField(_("document"), max_length=300, blank=True)
 

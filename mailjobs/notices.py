@@ -131,7 +131,7 @@ def mark_read(messages: Iterable[InternalMessage]) -> None:
 
 
 def responsible_for(user: User, *, unattended: bool = False) -> list[User]:
-    """Who is told of a user's mail: the user; for batch users and leavers the deputy, else the tenant's administrators (J2, T6)."""
+    """Who is told: the user; for batch users and leavers the deputy, else the tenant's administrators (J2, T6)."""
     nobody_there = user.role_enum is Role.SERVICE_USER or not user.is_active
     if not nobody_there and not unattended:
         return [user]
@@ -180,5 +180,3 @@ def _sender_of(plan: Plan | None) -> str:
     if plan is None or plan.sender.offer is None:
         return ""
     return plan.sender.mailbox.address if plan.sender.mailbox else plan.sender.offer.address[:400]
-
-

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from mailjobs.core.envelope import Endpoint, Envelope
-from mailjobs.core.plan import Hold, Refusal, redirect_now
+from mailjobs.core.plan import Refusal, redirect_now
 from mailjobs.core.redirect import in_force, rewrite
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, RecipientStateChoices
 from mailjobs.queue import paused_logins
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
-from mailsettings.core.facts import AccountFacts, Facts, Request
+from mailsettings.core.facts import Facts, Request
 from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
 from mailsettings.core.relay import Connection, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
@@ -37,7 +37,7 @@ class Ready:
     login: str  # `Connection.key`
     fingerprint: str  # of the settings, the secret among them: sessions are shared by it
     envelope: Envelope
-    recipients: dict[str, tuple[str, ...]]  # envelope recipient → the job's recipients it stands for
+    open_recipients: tuple[str, ...]  # the job's; with redirect others than the envelope's
     redirected_to: tuple[str, ...] | None
     policy_stamp: int
     sessions: int | None
@@ -119,13 +119,9 @@ def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepare
     facts = world.facts_for(job.user.login, _request(job))
     account = world.accounts.get(job.account_id or 0)
     account = account if account and account.active else None
-    try:
-        sender = parse_sender(job.sender_address)
-    except AddressInvalid:
-        return Barred(job, Refusal.NO_SENDER)
-    if refused := check_sender(facts, sender):
-        return Barred(job, Refusal(refused.value))
     redirect = redirect_now(facts)
+    if refused := _refuse_sender(facts, job):
+        return Barred(job, refused)
     if redirect.active and redirect.capture_only:
         return Captured(job)
     connection = decide_relay(facts, account, job.sender_level).connection
@@ -137,37 +133,51 @@ def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepare
     if secret is None:
         return Barred(job, Refusal.SECRET_NEEDED)
     then = tuple(job.redirected_then) if job.redirected_then is not None else None
-    return _ready(job, facts, world, account, connection, secret, in_force(redirect, then), recipients)
+    redirected_to = in_force(redirect, then)
+    return _ready(
+        job,
+        facts,
+        connection,
+        _endpoint(facts, connection, secret),
+        policy_stamp=world.policy_stamp,
+        redirected_to=redirected_to,
+        recipients=recipients,
+    )
+
+
+def _refuse_sender(facts: Facts, job: MailJob) -> Refusal | None:
+    """C3: the frozen sender, judged once more by the settings of now."""
+    try:
+        refused = check_sender(facts, parse_sender(job.sender_address))
+    except AddressInvalid:
+        return Refusal.NO_SENDER
+    return Refusal(refused.value) if refused else None
 
 
 def _ready(
     job: MailJob,
     facts: Facts,
-    world: World,
-    account: AccountFacts | None,
     connection: Connection,
-    secret: str,
+    endpoint: Endpoint,
+    *,
+    policy_stamp: int,
     redirected_to: tuple[str, ...] | None,
     recipients: dict[str, str],
 ) -> Ready:
-    endpoint = _endpoint(facts, connection, secret)
     states = list(recipients.values())
     settled = (RecipientStateChoices.ACCEPTED, RecipientStateChoices.REFUSED)
     still_open = tuple(address for address, state in recipients.items() if state not in settled)
-    if redirected_to is None:
-        standing = {address: (address,) for address in still_open}
-    else:
-        standing = {address: still_open for address in dict.fromkeys(map(_bare, redirected_to))}
+    goes_to = still_open if redirected_to is None else tuple(dict.fromkeys(map(_bare, redirected_to)))
     hours = resolve(facts.layers, "give_up_hours").value
     return Ready(
         job=job,
         endpoint=endpoint,
         login=connection.key,
         fingerprint=_fingerprint(endpoint),
-        envelope=Envelope(job.sender_address, tuple(standing)),
-        recipients=standing,
+        envelope=Envelope(job.sender_address, goes_to),
+        open_recipients=still_open,
         redirected_to=redirected_to,
-        policy_stamp=world.policy_stamp,
+        policy_stamp=policy_stamp,
         sessions=connection.server.number("max_connections"),
         give_up_hours=hours if isinstance(hours, int) else 24,
         keep=job.direct or switched_on(facts.layers, "log_background_sends"),
@@ -201,7 +211,7 @@ def _secret(batch: _Batch, connection: Connection) -> str | None:
     if place not in batch.secrets:
         row = find_secret(ref.owner, ref.key)
         try:
-            batch.secrets[place] = unseal(row.sealed, owner=ref.owner, key=ref.key, binding=ref.binding) if row else None
+            batch.secrets[place] = unseal(bytes(row.sealed), owner=ref.owner, key=ref.key, binding=ref.binding) if row else None
         except SecretUnreadable:
             batch.secrets[place] = None
     return batch.secrets[place]

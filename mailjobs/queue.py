@@ -1,7 +1,7 @@
 """Every transition of the delivery contract, each guarded in one statement: claim, heartbeat, mark, finish, reap, reset, release.
 
-Time is the database's (`Now()`); no worker's clock is ever compared. A lease belongs to (job, epoch): whoever finishes under an old
-epoch changes nothing, save that a late 2xx heals `unknown`.
+Time is the database's (`Now()`); no worker's clock is ever compared. A lease belongs to (job, epoch): whoever finishes under an
+old epoch changes nothing, save that a late 2xx heals `unknown`.
 """
 
 from collections import defaultdict
@@ -112,7 +112,7 @@ def sign_off(worker: str) -> None:
 
 
 def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
-    """`sending` → on the wire: only where epoch and lease still hold, no policy has changed and the login is not paused (U2, J8)."""
+    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the login is not paused (U2, J8)."""
     with transaction.atomic():
         epochs = _policy_epochs({tenant for mark in marks for tenant in mark.tenant_ids})
         paused = set(LoginPause.objects.filter(login__in={mark.login for mark in marks}).values_list("login", flat=True))
@@ -174,15 +174,17 @@ def _finish(result: Finished) -> Settled | None:
 
 def _heal(held: QuerySet[MailJob], state: StateChoices, changes: Mapping[str, object]) -> bool:
     """A late 2xx settles what a lost lease made uncertain (delivery contract 2, 4)."""
-    return state in {StateChoices.SENT, StateChoices.PARTLY_SENT} and held.filter(state=StateChoices.UNKNOWN).update(**changes) == 1
+    return (
+        state in {StateChoices.SENT, StateChoices.PARTLY_SENT} and held.filter(state=StateChoices.UNKNOWN).update(**changes) == 1
+    )
 
 
 def _set_recipients(job_id: int, recipients: Mapping[str, tuple[RecipientState, Reply | None]]) -> None:
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for address, (state, reply) in recipients.items():
         groups[state.value, str(reply or "")].append(address)
-    for (state, reply), addresses in groups.items():
-        JobRecipient.objects.filter(job=job_id, address__in=addresses).update(state=state, reply=reply)
+    for (became, text), addresses in groups.items():
+        JobRecipient.objects.filter(job=job_id, address__in=addresses).update(state=became, reply=text)
 
 
 def _attempt(result: Finished) -> Attempt:
@@ -220,7 +222,7 @@ def hold(job_id: int, epoch: int, reason: str, held_for: str) -> None:
 
 
 def reap() -> int:
-    """End the leases that ran out: `unknown` where the body was on the wire, else `new`, after three of them `failed` (poison)."""
+    """End leases that ran out: `unknown` where the body was on the wire, else `new`, after three `failed` (poison)."""
     with transaction.atomic():
         expired = MailJob.objects.select_for_update(skip_locked=True).filter(state=StateChoices.SENDING, lease_until__lt=Now())
         jobs = list(expired.select_related("user__tenant__firm", "user__deputy")[:500])
@@ -250,7 +252,7 @@ def _settle_lost(lost: QuerySet[MailJob], job: MailJob, state: StateChoices, err
 
 
 def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
-    """*Sendestatus zurückstellen*: → `new`, only recipients not yet accepted open; the login they failed at is released with them."""
+    """*Sendestatus zurückstellen*: → `new`, accepted recipients aside; the logins they failed at are tried again."""
     states = REQUEUEABLE_STATES if confirm_unknown else tuple(set(REQUEUEABLE_STATES) - {StateChoices.UNKNOWN})
     found = dict(rows.values_list("pk", "state"))
     ids = [pk for pk, state in found.items() if state in states]

@@ -1,7 +1,7 @@
 """The front door: hand mails in, reset, release and withdraw them.
 
-A newcomer opens this first. `submit_many` decides (`core.plan`), freezes (`core.mime`) and stores the jobs; for the asynchronous ones
-it rings the bell on commit, the direct ones it delivers before it returns. Nothing here talks to a mail server itself.
+A newcomer opens this first. `submit_many` decides (`core.plan`), freezes (`core.mime`) and stores the jobs; for the asynchronous
+ones it rings the bell on commit, the direct ones it delivers before it returns. Nothing here talks to a mail server itself.
 """
 
 import uuid
@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from mailjobs import delivery, notices, queue
+from mailjobs.bell import ring_on_commit
 from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
 from mailjobs.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
@@ -22,7 +23,6 @@ from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, StateChoices
 from mailjobs.selectors import jobs_visible_to
-from mailjobs.bell import ring_on_commit
 from mailjobs.wording import say_message_fault, say_refusal
 from mailsettings.changes import audit
 from mailsettings.core.facts import Request
@@ -90,8 +90,8 @@ def submit_many(
 ) -> list[Result]:
     """Hand in many mails; the results come in the same order. What is refused is logged and stores no job.
 
-    A `MessageInvalid` among them is answered as refused, so that one bad line of many costs only itself. Direct send systems deliver
-    within the call, unless it runs inside a caller's transaction; then the worker does.
+    A `MessageInvalid` among them is answered as refused, so that one bad line of many costs only itself. Direct send systems
+    deliver within the call, unless it runs inside a caller's transaction; then the worker does.
     """
     if user.tenant is None:
         raise ValueError("an operator sends no mail")
@@ -180,8 +180,7 @@ def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[li
     """Results in order, and the direct jobs as id → indexes. Runs inside a transaction."""
     known = _known_keys(desk, chunk)
     drafts = [_draft(desk, message, known) for message in chunk]
-    stored = [draft for draft in drafts if draft.job is not None]
-    _insert(stored)
+    _insert([draft for draft in drafts if draft.frozen is not None and draft.job is not None])
     notices.log_refused(
         desk.user,
         [
@@ -195,9 +194,9 @@ def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[li
     for index, draft in enumerate(drafts):
         if draft.job is not None:
             draft.result = Result(draft.job.pk, draft.job.state)
-            if draft.job.direct and draft.job.state == StateChoices.NEW:
+            if draft.job.direct and draft.job.state == StateChoices.NEW and draft.job.attempts == 0:
                 direct.setdefault(draft.job.pk, []).append(index)
-    if any(not draft.job.direct for draft in stored if draft.job):
+    if any(draft.job is not None and not draft.job.direct for draft in drafts):
         ring_on_commit()
     return [draft.result for draft in drafts if draft.result], direct
 
@@ -239,10 +238,7 @@ def _repeated(desk: _Desk, draft: _Draft, first: MailJob) -> _Draft:
     if first.user_id != desk.user.pk or first.request_digest != draft.message.digest:
         invalid = MessageInvalid("idempotency_key", "key_reused", draft.message.idempotency_key or "")
         return _refused(draft, invalid.code, say_message_fault(invalid))
-    if first.pk is None:  # an earlier line of this very call
-        draft.job = first
-    else:
-        draft.result = Result(first.pk, first.state)
+    draft.job = first  # stored long ago, or an earlier message of this very call
     return draft
 
 
@@ -336,14 +332,13 @@ def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
 
 
 def _insert(drafts: list[_Draft]) -> None:
-    jobs = {id(draft.job): draft.job for draft in drafts if draft.job}
-    MailJob.objects.bulk_create(jobs.values())
-    firsts = {id(draft.job): draft for draft in reversed(drafts)}.values()
+    """Store the new jobs with their bytes and recipients, a few statements for all of them."""
+    MailJob.objects.bulk_create(draft.job for draft in drafts if draft.job)
     FrozenMail.objects.bulk_create(
-        FrozenMail(job=draft.job, headers=draft.frozen.headers, body=draft.frozen.body) for draft in firsts if draft.frozen
+        FrozenMail(job=draft.job, headers=draft.frozen.headers, body=draft.frozen.body) for draft in drafts if draft.frozen
     )
     JobRecipient.objects.bulk_create(
         JobRecipient(job=draft.job, kind=kind, address=mailbox.address)
-        for draft in firsts
+        for draft in drafts
         for kind, mailbox in draft.message.envelope()
     )

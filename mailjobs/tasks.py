@@ -26,7 +26,7 @@ def delay_notices() -> None:
     keeping.tell_delayed()
 
 
-class EngineStep(bootsteps.StartStopStep):  # type: ignore[misc]
+class EngineStep(bootsteps.StartStopStep):
     """Starts the delivery engine beside the worker's consumer and lets it finish what is on the wire when the worker stops."""
 
     requires = ("celery.worker.components:Pool",)

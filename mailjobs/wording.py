@@ -50,7 +50,9 @@ HAZARDS: Mapping[str, object] = {
     ),
     Hazard.PLAIN_AUTH: gettext_lazy("User and password would go over the network without TLS."),
     Hazard.NO_TLS: gettext_lazy("The mail goes over the network without TLS."),
-    Hazard.BASIC_AUTH_RETIRED: gettext_lazy("Microsoft 365 switches log-in with user and password off; change to OAuth (9 or 11)."),
+    Hazard.BASIC_AUTH_RETIRED: gettext_lazy(
+        "Microsoft 365 switches log-in with user and password off; change to OAuth (9 or 11)."
+    ),
     Hazard.EWS_RETIRED: gettext_lazy("Exchange Online switches EWS off; change to OAuth (9 or 11)."),
     Hazard.REDIRECT_DUMMY: gettext_lazy("The redirect mode is on without an address: mail goes to a public dummy domain."),
     Hazard.DIRECT_FOR_COM: gettext_lazy("A direct send system makes Com users wait; an asynchronous one is recommended."),

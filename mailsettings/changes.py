@@ -131,7 +131,9 @@ def save_tenant(
     """Create or update a tenant by its id. Raises Refused."""
     tenant = Tenant.objects.filter(slug=slug).first() or Tenant(slug=slug, kind=kind, firm=firm)
     if tenant.kind != kind or tenant.firm_id != (firm.pk if firm else None):
-        raise Refused([Objection("id", "tenant_elsewhere", _("The tenant %(id)s exists already in another place.") % {"id": slug})])
+        raise Refused(
+            [Objection("id", "tenant_elsewhere", _("The tenant %(id)s exists already in another place.") % {"id": slug})]
+        )
     for key in [*locked, *(locked_by_operator or ())]:
         if key not in PARAMETERS:
             raise Refused([Objection("locked", "unknown_parameter", _("There is no parameter %(key)s.") % {"key": key})])
@@ -156,7 +158,6 @@ def save_user(
     tenant: Tenant | None,
     email: str = "",
     active: bool | None = None,
-    deputy: User | None = None,
     password: str | None = None,
 ) -> User:
     """Create or update a user by its user-ID; `password` counts only where the user is made. Raises Refused."""
@@ -164,11 +165,12 @@ def save_user(
     created = user is None
     user = user or User(login=login, tenant=tenant, role=role)
     if user.tenant_id != (tenant.pk if tenant else None):
-        raise Refused([Objection("id", "user_elsewhere", _("The user ID %(id)s exists already at another tenant.") % {"id": login})])
+        raise Refused(
+            [Objection("id", "user_elsewhere", _("The user ID %(id)s exists already at another tenant.") % {"id": login})]
+        )
     _check_role(role, tenant)
-    _check_deputy(user, deputy)
-    before = {} if created else _picture(user, "name", "email", "role", "is_active", "deputy_id")
-    user.name, user.email, user.role, user.deputy = name, _plain_address("email", email), role, deputy
+    before = {} if created else _picture(user, "name", "email", "role", "is_active")
+    user.name, user.email, user.role = name, _plain_address("email", email), role
     user.is_active = user.is_active if active is None else active
     if created:
         if password:
@@ -176,7 +178,7 @@ def save_user(
         else:
             user.set_unusable_password()
     _store(user)
-    book.note(tenant, "user", login, before, _picture(user, "name", "email", "role", "is_active", "deputy_id"))
+    book.note(tenant, "user", login, before, _picture(user, "name", "email", "role", "is_active"))
     return user
 
 
@@ -207,7 +209,9 @@ def save_employee(
     before = _picture(employee, "name", "email", "additional_emails", "user_id", "is_active") if employee.pk else {}
     employee.name, employee.user = name, user
     employee.email = _checked_sender("email", email)
-    employee.additional_emails = [_checked_sender("additional_emails", address) for address in additional_emails if address.strip()]
+    employee.additional_emails = [
+        _checked_sender("additional_emails", address) for address in additional_emails if address.strip()
+    ]
     employee.is_active = employee.is_active if active is None else active
     _store(employee)
     after = _picture(employee, "name", "email", "additional_emails", "user_id", "is_active")
@@ -245,7 +249,7 @@ def own_values(owner: Tenant | User) -> dict[str, Any]:
 
 
 def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, object]) -> ParameterSet:
-    """Replace what a tenant or user sets itself, secrets excepted (they stay, and hold while their endpoint does). Raises Refused."""
+    """Replace what a tenant or user sets itself; secrets stay, and hold while their endpoint does. Raises Refused."""
     tenant = owner if isinstance(owner, Tenant) else owner.tenant
     if tenant is None:
         raise Refused([Objection("parameters", "operator", _("An operator sends no mail and has no parameters."))])
@@ -253,7 +257,7 @@ def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, objec
     parameter_set = ParameterSet.objects.filter(**_owner_filter(owner)).first() or ParameterSet(**_owner_filter(owner))
     before = dict(parameter_set.values)
     parameter_set.values = cleaned
-    if parameter_set.pk is None or before != cleaned:
+    if parameter_set._state.adding or before != cleaned:
         parameter_set.save()
     book.note(tenant, "parameters", _name_of(owner), before, cleaned)
     if any(before.get(key) != cleaned.get(key) for key in POLICY_KEYS):
@@ -378,7 +382,7 @@ def save_appearance(user: User, *, language: str | None = None, theme: str | Non
 
 def _same_secret(known: Secret, secret: str, *, owner: str) -> bool:
     try:
-        return unseal(known.sealed, owner=owner, key=known.key, binding=known.binding) == secret
+        return unseal(bytes(known.sealed), owner=owner, key=known.key, binding=known.binding) == secret
     except SecretUnreadable:
         return False
 
@@ -513,7 +517,12 @@ def _parameter_warnings(owner: Tenant | User, values: Mapping[str, Any]) -> list
         warnings.append(_("%(name)s: an SMTP server is set, but no general sender address, the last fallback.") % {"name": name})
     if isinstance(owner, User) and (sender := values.get("sender_address")):
         employee = Employee.objects.filter(user=owner).first()
-        if employee and owner.tenant and not owner.tenant.is_com_customer and key_of(sender) not in map(key_of, employee.addresses):
+        if (
+            employee
+            and owner.tenant
+            and not owner.tenant.is_com_customer
+            and key_of(sender) not in map(key_of, employee.addresses)
+        ):
             message = _("%(name)s: the own sender address %(sender)s is none of the linked employee's addresses.")
             warnings.append(message % {"name": name, "sender": sender})
     return warnings

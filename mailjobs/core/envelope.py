@@ -104,7 +104,7 @@ class HandOver:
     """What became of one mail on the wire.
 
     `recipients` holds a reply for each recipient that got one, `final` the reply after the final dot. `withdrawn` says that the
-    caller refused to go on after 354, so that no byte of the body was sent. `error` is what broke the exchange off, if anything did.
+    caller refused to go on after 354, so that no byte of the body was sent. `error` is what broke the exchange off.
     """
 
     recipients: dict[str, Reply] = field(default_factory=dict)

@@ -84,7 +84,7 @@ class Content:
 
     message_id: str  # with its angle brackets
     date: datetime  # aware
-    sender: Mailbox
+    sender: Mailbox | None  # None: no From, the user's mail client decides (R1, level 7)
     subject: str
     boundary_seed: str
     to: tuple[Mailbox, ...] = ()
@@ -235,7 +235,9 @@ def _fields(mail: Content) -> list[str]:
         raise MimeInvalid(MimeFault.DATE, "date")
     if not _MESSAGE_ID.fullmatch(mail.message_id) or len(mail.message_id) > 250:
         raise MimeInvalid(MimeFault.MESSAGE_ID, "message_id")
-    fields = [f"Date: {format_datetime(mail.date)}\r\n", mailbox_list("From", [mail.sender], "sender")]
+    fields = [f"Date: {format_datetime(mail.date)}\r\n"]
+    if mail.sender:
+        fields.append(mailbox_list("From", [mail.sender], "sender"))
     if mail.to:
         fields.append(mailbox_list("To", mail.to, "to"))
     elif not mail.cc:

@@ -1,4 +1,4 @@
-"""Sender, connection, check, redirect, channel and fallback of one mail in one value that explains itself (R4, M2, P2, P8, S2, U1)."""
+"""Sender, connection, check, redirect, channel and fallback of one mail, in a value that explains itself (R4, M2, P8, S2)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,7 +133,7 @@ def make_plan(facts: Facts) -> Plan:
         channel=Channel.NONE if refused else channel,
         refused=refused,
         held=None if refused else _hold(facts, sender, channel),
-        hazards=tuple(_hazards(facts, mode, sender, relay.connection, channel, redirect)),
+        hazards=tuple(_hazards(facts, sender, relay, channel, redirect)),
     )
 
 
@@ -216,16 +216,17 @@ def _hold(facts: Facts, sender: SenderDecision, channel: Channel) -> Hold | None
 
 
 def _hazards(
-    facts: Facts, mode: DeliveryMode, sender: SenderDecision, connection: Connection | None, channel: Channel, redirect: Redirect
+    facts: Facts, sender: SenderDecision, relay: RelayDecision, channel: Channel, redirect: Redirect
 ) -> Iterator[Hazard]:
     if facts.tenant.is_com_customer and sender.from_firm:
         yield Hazard.SENDS_AS_FIRM
+    connection = relay.connection
     if connection is not None and (channel.by_server or channel is Channel.DRAFT):
         yield from _connection_hazards(facts, connection)
     if redirect.active and redirect.dummy:
         yield Hazard.REDIRECT_DUMMY
-    background = mode is DeliveryMode.BACKGROUND_SMTP or (connection is not None and connection.system.asynchronous)
-    if channel.by_server and background and not switched_on(facts.layers, "log_background_sends"):
+    in_background = connection is not None and channel.by_server and connection.system.asynchronous
+    if in_background and not switched_on(facts.layers, "log_background_sends"):
         yield Hazard.NO_LOGGING
     if _names_inactive(facts, sender):
         yield Hazard.INACTIVE_NAMED
@@ -240,7 +241,12 @@ def _connection_hazards(facts: Facts, connection: Connection) -> Iterator[Hazard
             yield Hazard.PLAIN_AUTH
         yield Hazard.NO_TLS
     host = connection.host.lower().rstrip(".")
-    if system.over is Over.SMTP and system.credentials is Credentials.PASSWORD and connection.username and host in EXCHANGE_ONLINE:
+    if (
+        system.over is Over.SMTP
+        and system.credentials is Credentials.PASSWORD
+        and connection.username
+        and host in EXCHANGE_ONLINE
+    ):
         yield Hazard.BASIC_AUTH_RETIRED
     if system.over is Over.EWS and any(name in connection.server.text("ews_url").lower() for name in EXCHANGE_ONLINE):
         yield Hazard.EWS_RETIRED

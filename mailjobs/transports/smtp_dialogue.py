@@ -144,9 +144,10 @@ class SmtpSession(SmtpConnection):
                 octets += len(block)
                 self._protocol.send(block, replies=0)
                 await self._protocol.drain(self._timeouts.block)
-            if not self._protocol.has_reply:
-                self._protocol.send(b".\r\n", replies=0)
-                return True
+                if self._protocol.has_reply:
+                    return False
+            self._protocol.send(b".\r\n", replies=0)
+            return True
         except (SMTPResponseException, OSError) as error:
             if not self._protocol.has_reply:
                 raise self._failure(Phase.BODY, error) from error

@@ -49,8 +49,12 @@ class PipelineProtocol(SMTPProtocol):
         self._owed += replies
 
     async def drain(self, timeout: float) -> None:
-        """Waits until the network has taken enough of what was written. Raises ConnectionError or TimeoutError."""
+        """Waits until the network has taken enough of what was written, and lets a reply come in meanwhile.
+
+        Raises ConnectionError or TimeoutError.
+        """
         async with asyncio.timeout(timeout):
+            await asyncio.sleep(0)
             await self._drain_helper()
 
     async def read_response(self, timeout: float | None = None) -> SMTPResponse:

@@ -125,7 +125,11 @@ def _parse(text: str, *, international: bool) -> Mailbox:
 
 def has_control_character(text: str) -> bool:
     """Whether a text holds what no header may: C0, C1 (U+0085 among them), U+2028/9, lone surrogates, bidi overrides (Z3)."""
-    return any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" for character in text)
+    return any(
+        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+        for character in text
+    )
 
 
 def decode_words(text: str) -> str:
@@ -139,9 +143,8 @@ def decode_words(text: str) -> str:
 
 
 def _refuse_control_characters(text: str) -> None:
-    if not text.isascii() or not text.isprintable():
-        if has_control_character(text):
-            raise AddressInvalid(Fault.CONTROL_CHARACTER, text)
+    if not (text.isascii() and text.isprintable()) and has_control_character(text):
+        raise AddressInvalid(Fault.CONTROL_CHARACTER, text)
 
 
 def _display_name(raw: str, text: str) -> str:
@@ -170,7 +173,7 @@ def name_length(name: str) -> int:
         return len(escaped) + (2 if _NEEDS_QUOTES.search(name) or "." in name else 0)
     octets = name.encode("utf-8", "replace")
     base64 = (len(octets) + 2) // 3 * 4
-    quoted = sum(1 if chr(octet).isalnum() and octet < 128 or octet == 0x20 else 3 for octet in octets)
+    quoted = sum(1 if (chr(octet).isalnum() and octet < 128) or octet == 0x20 else 3 for octet in octets)
     return len("=?utf-8?q??=") + min(base64, quoted)
 
 

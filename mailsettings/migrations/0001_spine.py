@@ -2,216 +2,530 @@
 
 import django.core.validators
 import django.db.models.deletion
-import mailsettings.core.send_systems
 from django.conf import settings
 from django.db import migrations, models
 
+import mailsettings.core.send_systems
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('login', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,63}\\Z', 'A user ID has small letters, digits, dots, hyphens and underscores, and begins with a letter or digit.')], verbose_name='user ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('email', models.CharField(blank=True, max_length=254, verbose_name='e-mail')),
-                ('role', models.CharField(choices=[('operator', 'Operator'), ('firm_admin', 'Firm administrator'), ('firm_user', 'Firm user'), ('com_admin', 'Com administrator'), ('com_user', 'Com user'), ('service_user', 'Batch user')], max_length=16, verbose_name='role')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('language', models.CharField(blank=True, max_length=8, verbose_name='language')),
-                ('theme', models.CharField(blank=True, max_length=8, verbose_name='colour scheme')),
-                ('deputy', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='deputy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "login",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9._-]{0,63}\\Z",
+                                "A user ID has small letters, digits, dots, hyphens and underscores, and begins with a letter or digit.",
+                            )
+                        ],
+                        verbose_name="user ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("email", models.CharField(blank=True, max_length=254, verbose_name="e-mail")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("operator", "Operator"),
+                            ("firm_admin", "Firm administrator"),
+                            ("firm_user", "Firm user"),
+                            ("com_admin", "Com administrator"),
+                            ("com_user", "Com user"),
+                            ("service_user", "Batch user"),
+                        ],
+                        max_length=16,
+                        verbose_name="role",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                ("language", models.CharField(blank=True, max_length=8, verbose_name="language")),
+                ("theme", models.CharField(blank=True, max_length=8, verbose_name="colour scheme")),
+                (
+                    "deputy",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="deputy",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'ordering': ['login'],
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "ordering": ["login"],
             },
         ),
         migrations.CreateModel(
-            name='EmailAccount',
+            name="EmailAccount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\\Z', 'An ID has letters, digits, dots, hyphens and underscores.')], verbose_name='ID')),
-                ('sender_address', models.CharField(max_length=400, verbose_name='sender address')),
-                ('values', models.JSONField(blank=True, default=dict, verbose_name='connection')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='email_account', to=settings.AUTH_USER_MODEL, verbose_name='belongs to user ID')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=64,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\\Z", "An ID has letters, digits, dots, hyphens and underscores."
+                            )
+                        ],
+                        verbose_name="ID",
+                    ),
+                ),
+                ("sender_address", models.CharField(max_length=400, verbose_name="sender address")),
+                ("values", models.JSONField(blank=True, default=dict, verbose_name="connection")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="email_account",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="belongs to user ID",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'e-mail account',
-                'verbose_name_plural': 'e-mail accounts',
-                'ordering': ['slug'],
+                "verbose_name": "e-mail account",
+                "verbose_name_plural": "e-mail accounts",
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='Tenant',
+            name="Tenant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9._-]{0,63}\\Z', 'A user ID has small letters, digits, dots, hyphens and underscores, and begins with a letter or digit.')], verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('kind', models.CharField(choices=[('firm', 'Firm'), ('com_customer', 'Com customer')], max_length=16, verbose_name='kind')),
-                ('sends_as_firm', models.CharField(choices=[('allow', 'Allow'), ('warn', 'Ask the sender'), ('hold', 'Hold for release by the firm')], default=mailsettings.core.send_systems.SendsAsFirm['ALLOW'], max_length=8, verbose_name="mail that carries the firm's address")),
-                ('locked', models.JSONField(blank=True, default=list, verbose_name='locked for everything below')),
-                ('locked_by_operator', models.JSONField(blank=True, default=list, verbose_name='locked by the operator')),
-                ('policy_epoch', models.PositiveBigIntegerField(default=0, editable=False)),
-                ('firm', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='com_customers', to='mailsettings.tenant', verbose_name='firm')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=64,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9._-]{0,63}\\Z",
+                                "A user ID has small letters, digits, dots, hyphens and underscores, and begins with a letter or digit.",
+                            )
+                        ],
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("firm", "Firm"), ("com_customer", "Com customer")], max_length=16, verbose_name="kind"
+                    ),
+                ),
+                (
+                    "sends_as_firm",
+                    models.CharField(
+                        choices=[("allow", "Allow"), ("warn", "Ask the sender"), ("hold", "Hold for release by the firm")],
+                        default=mailsettings.core.send_systems.SendsAsFirm["ALLOW"],
+                        max_length=8,
+                        verbose_name="mail that carries the firm's address",
+                    ),
+                ),
+                ("locked", models.JSONField(blank=True, default=list, verbose_name="locked for everything below")),
+                ("locked_by_operator", models.JSONField(blank=True, default=list, verbose_name="locked by the operator")),
+                ("policy_epoch", models.PositiveBigIntegerField(default=0, editable=False)),
+                (
+                    "firm",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="com_customers",
+                        to="mailsettings.tenant",
+                        verbose_name="firm",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'tenant',
-                'verbose_name_plural': 'tenants',
-                'ordering': ['name'],
+                "verbose_name": "tenant",
+                "verbose_name_plural": "tenants",
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='PrintModel',
+            name="PrintModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\\Z', 'An ID has letters, digits, dots, hyphens and underscores.')], verbose_name='ID')),
-                ('context', models.CharField(blank=True, max_length=64, verbose_name='context')),
-                ('stage', models.CharField(choices=[('draft', 'Drafts only'), ('redirected', 'Redirected'), ('held', 'Held for approval'), ('live', 'Live')], default=mailsettings.core.send_systems.Stage['LIVE'], max_length=16, verbose_name='stage')),
-                ('delivery_mode', models.CharField(choices=[('as_parameters', 'As the parameters say'), ('background_smtp', 'In the background by the send system'), ('background_client', 'In the background through the mail client'), ('background_draft', 'In the background through the mail client, as a draft'), ('foreground_modal', 'In the foreground through the mail client, modal'), ('foreground', 'In the foreground through the mail client, not modal')], default=mailsettings.core.send_systems.DeliveryMode['AS_PARAMETERS'], max_length=24, verbose_name='delivery mode')),
-                ('subject', models.TextField(blank=True, verbose_name='subject')),
-                ('text', models.TextField(blank=True, verbose_name='text')),
-                ('html', models.TextField(blank=True, verbose_name='HTML')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='print_models', to='mailsettings.emailaccount', verbose_name='e-mail account')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='print_models', to='mailsettings.tenant', verbose_name='tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "slug",
+                    models.CharField(
+                        max_length=64,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\\Z", "An ID has letters, digits, dots, hyphens and underscores."
+                            )
+                        ],
+                        verbose_name="ID",
+                    ),
+                ),
+                ("context", models.CharField(blank=True, max_length=64, verbose_name="context")),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Drafts only"),
+                            ("redirected", "Redirected"),
+                            ("held", "Held for approval"),
+                            ("live", "Live"),
+                        ],
+                        default=mailsettings.core.send_systems.Stage["LIVE"],
+                        max_length=16,
+                        verbose_name="stage",
+                    ),
+                ),
+                (
+                    "delivery_mode",
+                    models.CharField(
+                        choices=[
+                            ("as_parameters", "As the parameters say"),
+                            ("background_smtp", "In the background by the send system"),
+                            ("background_client", "In the background through the mail client"),
+                            ("background_draft", "In the background through the mail client, as a draft"),
+                            ("foreground_modal", "In the foreground through the mail client, modal"),
+                            ("foreground", "In the foreground through the mail client, not modal"),
+                        ],
+                        default=mailsettings.core.send_systems.DeliveryMode["AS_PARAMETERS"],
+                        max_length=24,
+                        verbose_name="delivery mode",
+                    ),
+                ),
+                ("subject", models.TextField(blank=True, verbose_name="subject")),
+                ("text", models.TextField(blank=True, verbose_name="text")),
+                ("html", models.TextField(blank=True, verbose_name="HTML")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="print_models",
+                        to="mailsettings.emailaccount",
+                        verbose_name="e-mail account",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="print_models",
+                        to="mailsettings.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'print model',
-                'verbose_name_plural': 'print models',
-                'ordering': ['slug'],
+                "verbose_name": "print model",
+                "verbose_name_plural": "print models",
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='ParameterSet',
+            name="ParameterSet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('values', models.JSONField(blank=True, default=dict, verbose_name='values')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='parameter_set', to=settings.AUTH_USER_MODEL, verbose_name='user')),
-                ('tenant', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='parameter_set', to='mailsettings.tenant', verbose_name='tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("values", models.JSONField(blank=True, default=dict, verbose_name="values")),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="parameter_set",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="parameter_set",
+                        to="mailsettings.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'parameters',
-                'verbose_name_plural': 'parameters',
+                "verbose_name": "parameters",
+                "verbose_name_plural": "parameters",
             },
         ),
         migrations.CreateModel(
-            name='Employee',
+            name="Employee",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.CharField(max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\\Z', 'An ID has letters, digits, dots, hyphens and underscores.')], verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('email', models.CharField(blank=True, max_length=300, verbose_name='e-mail')),
-                ('additional_emails', models.JSONField(blank=True, default=list, verbose_name='further e-mail addresses')),
-                ('is_active', models.BooleanField(default=True, verbose_name='active')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='employee', to=settings.AUTH_USER_MODEL, verbose_name='linked user ID')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='employees', to='mailsettings.tenant', verbose_name='tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "number",
+                    models.CharField(
+                        max_length=64,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\\Z", "An ID has letters, digits, dots, hyphens and underscores."
+                            )
+                        ],
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("email", models.CharField(blank=True, max_length=300, verbose_name="e-mail")),
+                ("additional_emails", models.JSONField(blank=True, default=list, verbose_name="further e-mail addresses")),
+                ("is_active", models.BooleanField(default=True, verbose_name="active")),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="employee",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="linked user ID",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="employees",
+                        to="mailsettings.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'employee',
-                'verbose_name_plural': 'employees',
-                'ordering': ['name'],
+                "verbose_name": "employee",
+                "verbose_name_plural": "employees",
+                "ordering": ["name"],
             },
         ),
         migrations.AddField(
-            model_name='emailaccount',
-            name='tenant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='email_accounts', to='mailsettings.tenant', verbose_name='tenant'),
+            model_name="emailaccount",
+            name="tenant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="email_accounts",
+                to="mailsettings.tenant",
+                verbose_name="tenant",
+            ),
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, verbose_name='at')),
-                ('actor', models.CharField(max_length=64, verbose_name='by')),
-                ('action', models.CharField(max_length=64, verbose_name='action')),
-                ('subject', models.CharField(max_length=200, verbose_name='subject')),
-                ('before', models.JSONField(default=dict, verbose_name='before')),
-                ('after', models.JSONField(default=dict, verbose_name='after')),
-                ('tenant', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='mailsettings.tenant', verbose_name='tenant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True, verbose_name="at")),
+                ("actor", models.CharField(max_length=64, verbose_name="by")),
+                ("action", models.CharField(max_length=64, verbose_name="action")),
+                ("subject", models.CharField(max_length=200, verbose_name="subject")),
+                ("before", models.JSONField(default=dict, verbose_name="before")),
+                ("after", models.JSONField(default=dict, verbose_name="after")),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="mailsettings.tenant",
+                        verbose_name="tenant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'audit event',
-                'verbose_name_plural': 'audit events',
-                'ordering': ['-id'],
+                "verbose_name": "audit event",
+                "verbose_name_plural": "audit events",
+                "ordering": ["-id"],
             },
         ),
         migrations.AddField(
-            model_name='user',
-            name='tenant',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='users', to='mailsettings.tenant', verbose_name='tenant'),
+            model_name="user",
+            name="tenant",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="users",
+                to="mailsettings.tenant",
+                verbose_name="tenant",
+            ),
         ),
         migrations.CreateModel(
-            name='PrintModelAccount',
+            name="PrintModelAccount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='mailsettings.emailaccount', verbose_name='e-mail account')),
-                ('print_model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='user_accounts', to='mailsettings.printmodel', verbose_name='print model')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="mailsettings.emailaccount",
+                        verbose_name="e-mail account",
+                    ),
+                ),
+                (
+                    "print_model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="user_accounts",
+                        to="mailsettings.printmodel",
+                        verbose_name="print model",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'account of a user for a print model',
-                'verbose_name_plural': 'accounts of users for print models',
-                'constraints': [models.UniqueConstraint(models.F('print_model'), models.F('user'), name='print_model_account_once_per_user')],
+                "verbose_name": "account of a user for a print model",
+                "verbose_name_plural": "accounts of users for print models",
+                "constraints": [
+                    models.UniqueConstraint(models.F("print_model"), models.F("user"), name="print_model_account_once_per_user")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Secret',
+            name="Secret",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=32)),
-                ('sealed', models.BinaryField()),
-                ('binding', models.TextField()),
-                ('changed_at', models.DateTimeField(auto_now=True)),
-                ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='mailsettings.emailaccount')),
-                ('parameter_set', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='secrets', to='mailsettings.parameterset')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=32)),
+                ("sealed", models.BinaryField()),
+                ("binding", models.TextField()),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="secrets",
+                        to="mailsettings.emailaccount",
+                    ),
+                ),
+                (
+                    "parameter_set",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="secrets",
+                        to="mailsettings.parameterset",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'secret',
-                'verbose_name_plural': 'secrets',
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('account__isnull', True), ('parameter_set__isnull', False)), models.Q(('account__isnull', False), ('parameter_set__isnull', True)), _connector='OR'), name='secret_of_parameters_or_account'), models.UniqueConstraint(models.F('parameter_set'), models.F('key'), condition=models.Q(('parameter_set__isnull', False)), name='secret_once_per_parameters'), models.UniqueConstraint(models.F('account'), models.F('key'), condition=models.Q(('account__isnull', False)), name='secret_once_per_account')],
+                "verbose_name": "secret",
+                "verbose_name_plural": "secrets",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("account__isnull", True), ("parameter_set__isnull", False)),
+                            models.Q(("account__isnull", False), ("parameter_set__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="secret_of_parameters_or_account",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("parameter_set"),
+                        models.F("key"),
+                        condition=models.Q(("parameter_set__isnull", False)),
+                        name="secret_once_per_parameters",
+                    ),
+                    models.UniqueConstraint(
+                        models.F("account"),
+                        models.F("key"),
+                        condition=models.Q(("account__isnull", False)),
+                        name="secret_once_per_account",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('firm__isnull', True), ('kind', mailsettings.core.send_systems.TenantKind['FIRM'])), models.Q(('firm__isnull', False), ('kind', mailsettings.core.send_systems.TenantKind['COM_CUSTOMER'])), _connector='OR'), name='tenant_com_customer_has_firm'),
+            model_name="tenant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("firm__isnull", True), ("kind", mailsettings.core.send_systems.TenantKind["FIRM"])),
+                    models.Q(("firm__isnull", False), ("kind", mailsettings.core.send_systems.TenantKind["COM_CUSTOMER"])),
+                    _connector="OR",
+                ),
+                name="tenant_com_customer_has_firm",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='tenant',
-            constraint=models.CheckConstraint(condition=models.Q(('firm__isnull', True), models.Q(('firm', models.F('id')), _negated=True), _connector='OR'), name='tenant_is_not_its_own_firm'),
+            model_name="tenant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("firm__isnull", True), models.Q(("firm", models.F("id")), _negated=True), _connector="OR"),
+                name="tenant_is_not_its_own_firm",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='printmodel',
-            constraint=models.UniqueConstraint(models.F('tenant'), models.F('slug'), name='print_model_id_once_per_tenant'),
+            model_name="printmodel",
+            constraint=models.UniqueConstraint(models.F("tenant"), models.F("slug"), name="print_model_id_once_per_tenant"),
         ),
         migrations.AddConstraint(
-            model_name='parameterset',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('tenant__isnull', False), ('user__isnull', True)), models.Q(('tenant__isnull', True), ('user__isnull', False)), _connector='OR'), name='parameters_of_tenant_or_user'),
+            model_name="parameterset",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("tenant__isnull", False), ("user__isnull", True)),
+                    models.Q(("tenant__isnull", True), ("user__isnull", False)),
+                    _connector="OR",
+                ),
+                name="parameters_of_tenant_or_user",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='employee',
-            constraint=models.UniqueConstraint(models.F('tenant'), models.F('number'), name='employee_number_once_per_tenant'),
+            model_name="employee",
+            constraint=models.UniqueConstraint(models.F("tenant"), models.F("number"), name="employee_number_once_per_tenant"),
         ),
         migrations.AddConstraint(
-            model_name='emailaccount',
-            constraint=models.UniqueConstraint(models.F('tenant'), models.F('slug'), name='account_id_once_per_tenant'),
+            model_name="emailaccount",
+            constraint=models.UniqueConstraint(models.F("tenant"), models.F("slug"), name="account_id_once_per_tenant"),
         ),
         migrations.AddConstraint(
-            model_name='emailaccount',
-            constraint=models.CheckConstraint(condition=models.Q(('sender_address', ''), _negated=True), name='account_has_sender_address'),
+            model_name="emailaccount",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sender_address", ""), _negated=True), name="account_has_sender_address"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('role', mailsettings.core.send_systems.Role['OPERATOR']), ('tenant__isnull', True)), models.Q(models.Q(('role', mailsettings.core.send_systems.Role['OPERATOR']), _negated=True), ('tenant__isnull', False)), _connector='OR'), name='user_operator_has_no_tenant'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("role", mailsettings.core.send_systems.Role["OPERATOR"]), ("tenant__isnull", True)),
+                    models.Q(
+                        models.Q(("role", mailsettings.core.send_systems.Role["OPERATOR"]), _negated=True),
+                        ("tenant__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="user_operator_has_no_tenant",
+            ),
         ),
     ]

@@ -204,7 +204,10 @@ class Conversation:
             self.drop()
         if self.scenario == "early5xx":
             await self.say("552 5.3.4 Message too big", close=True)
+        self.writer.transport.pause_reading()  # type: ignore[attr-defined] # so that the rest fills the buffers in between
         await self.say("250 2.0.0 taken")
+        await asyncio.sleep(1)
+        self.writer.transport.resume_reading()  # type: ignore[attr-defined]
 
     async def answer_data(self, data: bytes) -> None:
         refusals = {

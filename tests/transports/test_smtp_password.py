@@ -86,7 +86,7 @@ async def test_open_session_logs_in_and_delivers(postfix: Postfix, port: str, tl
 @pytest.mark.parametrize("user", ["anna", "grete"])
 async def test_open_session_takes_what_the_server_offers(postfix: Postfix, port: str, mechanism: str, user: str) -> None:
     async with session_to(postfix.endpoint(port, "off", user=user), False) as session:
-        assert [line for line in session.transcript if line.startswith("C: AUTH")][0].split()[2] == mechanism
+        assert next(line for line in session.transcript if line.startswith("C: AUTH")).split()[2] == mechanism
         assert session.transcript[-1].startswith("S: 235")
 
 
@@ -350,19 +350,29 @@ async def over_fault(
         ("rstafterdata", Trouble.CLOSED_BY_SERVER, 1),
         ("dropindata", Trouble.CLOSED_BY_SERVER, 0),
         ("silentafterdata", Trouble.TIMEOUT, 1),
-        ("early2xx", Trouble.NOT_SMTP, 0),
     ],
 )
 async def test_submit_keeps_the_recipients_where_the_body_is_left_in_doubt(
     fault: Faulty, scenario: str, trouble: Trouble, stored: int, pipelining: bool
 ) -> None:
-    letter = Letter(b"line\r\n" * 500_000 if scenario in ("dropindata", "early2xx") else b"line\r\n")
+    letter = Letter(b"line\r\n" * 500_000 if scenario == "dropindata" else b"line\r\n")
     outcome, usable = await over_fault(fault, letter, pipelining, f"{scenario}@x.test", "second@x.test")
     assert [reply.code for reply in outcome.recipients.values()] == [250, 250]
     assert outcome.error is not None
     assert (outcome.error.phase, outcome.error.trouble) == (Phase.BODY, trouble)
     assert (outcome.final, outcome.withdrawn, usable) == (None, False, False)
     assert len(fault.stored(letter.message_id)) == stored
+
+
+async def test_submit_takes_no_early_2xx_for_an_acceptance(fault: Faulty, pipelining: bool) -> None:
+    letter = Letter()
+    parts = [letter.octets, *[b"line\r\n" * 100_000] * 60]
+    async with session_to(fault.endpoint("fault", "starttls", user="anna"), pipelining) as session:
+        outcome = await session.submit(Envelope(ANNA, ("early2xx@x.test",)), parts, size=1, before_body=letter.before_body)
+        assert not session.usable
+    assert outcome.error is not None
+    assert (outcome.error.phase, outcome.error.trouble, outcome.final) == (Phase.BODY, Trouble.NOT_SMTP, None)
+    assert not fault.stored(letter.message_id)
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,6 @@ def static_files() -> Iterator[str]:
 def forget_old_calls() -> None:
     """Empties the folder that carries the wake-up calls without Redis: each worker that was killed left its address there."""
     if not settings.REDIS_URL:
-        folder = Path(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"])
+        folder = Path(str(settings.CELERY_BROKER_TRANSPORT_OPTIONS["data_folder_in"]))
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from mailjobs.command_line import json_lines, print_json, say, tenant_named, user_named
+from mailjobs.core.plan import make_plan
 from mailjobs.explanation import document_of
 from mailjobs.matrix import matrix, plan_in
 from mailsettings.core.facts import Request
-from mailsettings.models import User
-from mailsettings.selectors import World, world_of
+from mailsettings.models import Tenant
+from mailsettings.selectors import World, facts_of, world_of
 from mailsettings.wording import LEVEL_LABELS, OUTCOME_LABELS
 
 
@@ -35,13 +36,14 @@ class Command(BaseCommand):
         if options["matrix"]:
             return self._matrix(options["tenant"])
         if not options["user"]:
-            raise CommandError(_("Name a user (--user), a tenant (--matrix --tenant) or a file of cases (--cases)."), returncode=2)
+            raise CommandError(
+                _("Name a user (--user), a tenant (--matrix --tenant) or a file of cases (--cases)."), returncode=2
+            )
         request = Request(
             options["print_model"], options["context_sender"], options["sender_method"], unattended=options["unattended"]
         )
         user = user_named(options["user"])
-        assert user.tenant is not None
-        document = document_of(plan_in(world_of(user.tenant, [user]), user.login, request))
+        document = document_of(make_plan(facts_of(user, request)))
         if options["json"]:
             return print_json(document)
         return _say_document(document)
@@ -63,13 +65,9 @@ class Command(BaseCommand):
 
 
 def _worlds(logins: set[str]) -> dict[str, World]:
-    users: dict[int, list[User]] = {}
-    for user in User.objects.filter(login__in=logins, tenant__isnull=False).select_related("tenant__firm"):
-        users.setdefault(user.tenant_id or 0, []).append(user)
     found: dict[str, World] = {}
-    for members in users.values():
-        tenant = members[0].tenant
-        assert tenant is not None
+    for tenant in Tenant.objects.filter(users__login__in=logins).select_related("firm").distinct():
+        members = list(tenant.users.filter(login__in=logins))
         found.update(dict.fromkeys((member.login for member in members), world_of(tenant, members)))
     return found
 
@@ -98,7 +96,10 @@ def _say_document(document: dict[str, Any]) -> None:
     sender, connection = document["sender"], document["connection"]
     say(_("Sender: %(address)s") % {"address": sender["address"] if sender else "–"})
     if connection:
-        say(_("Server: %(server)s, send system %(system)s") % {"server": f"{connection['server']}:{connection['port']}", "system": connection["send_system"]})
+        say(
+            _("Server: %(server)s, send system %(system)s")
+            % {"server": f"{connection['server']}:{connection['port']}", "system": connection["send_system"]}
+        )
     if document["refused"]:
         say(_("Refused: %(why)s") % {"why": document["refused"]["message"]})
     for level in document["levels"]:

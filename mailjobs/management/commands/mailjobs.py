@@ -40,7 +40,11 @@ def _document(job: Any) -> dict[str, Any]:
         "message_id": job.message_id,
         "last_error": job.last_error or None,
         "recipients": [
-            {"address": row.address, "state": row.state, "reply": row.reply or (job.last_error if row.state != "accepted" else "") or None}
+            {
+                "address": row.address,
+                "state": row.state,
+                "reply": row.reply or (job.last_error if row.state != "accepted" else "") or None,
+            }
             for row in job.recipients.all()
         ],
         "attempts": job.attempts,
