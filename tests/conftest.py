@@ -50,13 +50,14 @@ for name, value in {**DEFAULTS, **dict.fromkeys(EMPTY, ""), "DEBUG": "false", "D
 django.setup()
 
 from django.conf import settings  # noqa: E402 (after the lines above)
+from django.db import connection  # noqa: E402
 
 # Quick where strength is not what a test is about, and without the manifest that only `serve` makes.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
 plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 if settings.EMBEDDED:  # a file as in earnest: the engine's threads and child processes see the same database
-    settings.DATABASES["default"]["TEST"] = {"NAME": Path(VAR_DIR) / "test.sqlite3"}
+    connection.settings_dict["TEST"]["NAME"] = Path(VAR_DIR) / "test.sqlite3"
 
 pytest_plugins = ["tests.services"]
 if importlib.util.find_spec("tests.peers.fixtures"):

@@ -273,7 +273,8 @@ class CountingServer:
 
     def _remembered(self, session: Session, envelope: Envelope) -> Received:
         content = envelope.original_content or b""
-        login = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
+        data: object = session.auth_data
+        login = data.login.decode() if isinstance(data, LoginPassword) else None
         return Received(
             sender=envelope.mail_from or "",
             recipients=tuple(envelope.rcpt_tos),
