@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import close_old_connections, connections
+from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from mailjobs import queue
@@ -173,8 +173,11 @@ class _Database:
 
     @staticmethod
     def _run(call: Callable[..., Answer], arguments: Sequence[object]) -> Answer:
-        close_old_connections()
-        return call(*arguments)
+        try:
+            return call(*arguments)
+        except (OperationalError, InterfaceError):  # the connection may be dead: the next call opens another
+            connections.close_all()
+            raise
 
 
 @dataclass(slots=True)
@@ -262,8 +265,9 @@ class Engine:
 
     async def _refill(self, only: tuple[int, ...] | None) -> int:
         """Claim what there is room for and hand it to the logins; returns how many jobs were claimed."""
-        room = max(BACKLOG, 4 * self.concurrency) - len(self._held)
-        if room <= 0 or only == ():
+        backlog = max(BACKLOG, 4 * self.concurrency)
+        room = backlog - len(self._held)
+        if room < backlog // 2 or only == ():  # a claim for a few mails costs as much as one for many
             return 0
         jobs = await self._database(queue.claim, self.name, uuid.uuid4().hex[:8], room if only is None else len(only), only)
         for job in jobs:
