@@ -188,6 +188,7 @@ class _Login:
     waiting: deque[Ready] = field(default_factory=deque)
     sessions: set[asyncio.Task[None]] = field(default_factory=set)
     proven: bool = False  # a session has logged in with these settings
+    refused: bool = False
     gate: asyncio.Lock = field(default_factory=asyncio.Lock)  # until then only one connection tries (J8)
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -223,6 +224,7 @@ class Engine:
         self._finish = _Collector(self._database, _finish_all)
         self._load = _Collector(self._database, _load_all)
         self._logins: dict[str, _Login] = {}
+        self._sessions: set[asyncio.Task[None]] = set()
         self._held: dict[int, int] = {}  # leased here: job → epoch
         self._ending = False  # no more mail is claimed: sessions end when their mails are done
         self._direct_deadline = time.monotonic() + DIRECT_SECONDS if self.only is not None else None
@@ -298,8 +300,9 @@ class Engine:
         login.arrived.set()
         if len(login.sessions) < min(login.limit, len(login.waiting)):
             task = asyncio.create_task(self._session(ready.fingerprint, login))
-            login.sessions.add(task)
-            task.add_done_callback(login.sessions.discard)
+            for tasks in (login.sessions, self._sessions):
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
 
     async def _session(self, fingerprint: str, login: _Login) -> None:
         """One connection: takes one mail after the other until none is left for a while."""
@@ -313,12 +316,12 @@ class Engine:
         finally:
             if session is not None:
                 await session.close()
-            if not login.waiting and len(login.sessions) <= 1:
-                self._logins.pop(fingerprint, None)
+            if not login.waiting and len(login.sessions) <= 1 and self._logins.get(fingerprint) is login:
+                del self._logins[fingerprint]
 
     async def _next(self, login: _Login) -> Ready | None:
         while not login.waiting:
-            if self._ending or self.stop.is_set():
+            if self._ending or login.refused or self.stop.is_set():
                 return None
             login.arrived.clear()
             try:
@@ -355,7 +358,8 @@ class Engine:
         if login.proven:
             return await self._connect(ready)
         async with login.gate:
-            if ready.job.pk not in self._held:  # the login was refused while this one waited
+            if login.refused:
+                await self._send_back([ready], ready.login)
                 return None
             session = await self._connect(ready)
             if not login.proven:
@@ -395,13 +399,16 @@ class Engine:
     async def _settle_error(self, login: _Login, ready: Ready, error: TransportError, started: datetime) -> None:
         outcome = self._settle(ready, HandOver(error=error))
         if outcome.login_refused:
+            login.refused = True
+            login.arrived.set()
+            self._logins.pop(ready.fingerprint, None)  # who comes later starts anew
             await self._database(queue.pause_login, ready.login, ready.fingerprint, outcome.error)
-            await self._send_back(login, ready.login)
+            waiting, login.waiting = list(login.waiting), deque()
+            await self._send_back(waiting, ready.login)
         await self._settled(ready, outcome, started, tuple(error.transcript))
 
-    async def _send_back(self, login: _Login, key: str) -> None:
+    async def _send_back(self, waiting: Sequence[Ready], key: str) -> None:
         """The login was refused: its other mails go back and say what they wait for (J8)."""
-        waiting, login.waiting = list(login.waiting), deque()
         await self._database(_give_back, [ready.job.pk for ready in waiting], self.name, key)
         for ready in waiting:
             self._drop(ready.job)
@@ -461,10 +468,9 @@ class Engine:
     async def _close_sessions(self) -> None:
         """Let every session finish its mail; what was only claimed goes back."""
         self._ending = True
-        tasks = [task for login in self._logins.values() for task in login.sessions]
         for login in self._logins.values():
             login.arrived.set()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._sessions, return_exceptions=True)
         if self._held:
             await self._database(_give_back, list(self._held), self.name, "")
 

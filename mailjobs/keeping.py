@@ -31,7 +31,7 @@ def purge() -> int:
 def tell_delayed() -> int:
     """Tell users once of each mail that is delayed for 15 minutes or more; returns of how many."""
     with transaction.atomic():
-        late = MailJob.objects.select_for_update(skip_locked=True).filter(
+        late = MailJob.objects.select_for_update(skip_locked=True, of=("self",)).filter(
             state=StateChoices.DEFERRED, delay_notified=False, first_due_at__lt=Now() - NOTICE_AFTER
         )
         jobs = list(late.select_related("user__tenant__firm", "user__deputy")[:500])

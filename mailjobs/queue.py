@@ -85,9 +85,10 @@ def claim(worker: str, token: str, limit: int, only: Sequence[int] | None = None
     rows = due() if only is None else MailJob.objects.filter(pk__in=only, state__in=WAITING_STATES)
     chosen = rows.order_by("due_at", "id").select_for_update(skip_locked=True)[:limit]
     lease = f"{worker}/{token}"
-    taken = MailJob.objects.filter(pk__in=chosen.values("pk"), state__in=WAITING_STATES).update(
-        state=StateChoices.SENDING, epoch=F("epoch") + 1, leased_by=lease, lease_until=_lease_end(), on_wire_at=None
-    )
+    with transaction.atomic():  # one statement; Django wants a transaction around a locking query
+        taken = MailJob.objects.filter(pk__in=chosen.values("pk"), state__in=WAITING_STATES).update(
+            state=StateChoices.SENDING, epoch=F("epoch") + 1, leased_by=lease, lease_until=_lease_end(), on_wire_at=None
+        )
     if not taken:
         return []
     return list(
@@ -160,7 +161,7 @@ def _finish(result: Finished) -> Settled | None:
         "waiting_login": result.login if outcome.login_refused else "",
     }
     if state == StateChoices.DEFERRED:
-        changes["due_at"] = Now() + (result.due_in or timedelta(minutes=1))
+        changes["due_at"] = Now() + (timedelta(minutes=1) if result.due_in is None else result.due_in)
     if state in FINAL_STATES:
         changes["finished_at"] = Now()
     held = MailJob.objects.filter(pk=result.job.pk, epoch=result.epoch)
@@ -224,7 +225,7 @@ def hold(job_id: int, epoch: int, reason: str, held_for: str) -> None:
 def reap() -> int:
     """End leases that ran out: `unknown` where the body was on the wire, else `new`, after three `failed` (poison)."""
     with transaction.atomic():
-        expired = MailJob.objects.select_for_update(skip_locked=True).filter(state=StateChoices.SENDING, lease_until__lt=Now())
+        expired = MailJob.objects.select_for_update(skip_locked=True, of=("self",)).filter(state=StateChoices.SENDING, lease_until__lt=Now())
         jobs = list(expired.select_related("user__tenant__firm", "user__deputy")[:500])
         settled = [entry for job in jobs if (entry := _reap(job)) is not None]
         record(settled)
