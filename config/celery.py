@@ -1,19 +1,32 @@
 """The Celery application: the bell that wakes the delivery engine, and the scheduler."""
 
 import os
+from typing import Any
 
-from celery import Celery
+from celery import Celery, bootsteps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+
+class EngineStep(bootsteps.StartStopStep):
+    """Carries one delivery engine beside a worker's consumer, and lets it finish what is on the wire when the worker stops."""
+
+    requires = ("celery.worker.components:Pool",)
+
+    def start(self, worker: Any) -> None:
+        from mailjobs.delivery import EngineThread  # noqa: PLC0415 (Django is set up only now)
+
+        self.engine = EngineThread(name=worker.hostname)
+        self.engine.start()
+
+    def stop(self, worker: Any) -> None:
+        self.engine.stop()
+
+    def terminate(self, worker: Any) -> None:
+        self.engine.stop()
+
 
 app = Celery("postausgang")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-
-@app.on_after_configure.connect
-def _add_engine(sender: Celery, **_unused: object) -> None:
-    """Every worker process carries one delivery engine."""
-    from mailjobs.tasks import EngineStep  # noqa: PLC0415 (Django must be set up first)
-
-    sender.steps["worker"].add(EngineStep)
+app.steps["worker"].add(EngineStep)

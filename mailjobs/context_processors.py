@@ -1,7 +1,121 @@
-"""What every page knows of the queue."""
+"""What every page knows of the queue: the navigation with its counts, and the banners (U3, J1)."""
 
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Q
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailjobs.core.plan import redirect_now
+from mailjobs.core.redirect import Redirect
+from mailjobs.models import StateChoices
+from mailjobs.selectors import jobs_visible_to, messages_of, oldest_due, worker_alive
+from mailsettings.access import Right, may
+from mailsettings.context_processors import navigation, url_of
+from mailsettings.core.facts import Facts, Request, TenantFacts, UserFacts
+from mailsettings.core.parameters import Holder, Layer, ParameterLevel, in_force
+from mailsettings.core.send_systems import TenantKind
+from mailsettings.models import AuditEvent, ParameterSet, User
+from mailsettings.selectors import general_layers
+
+MOST = 999  # a badge counts no further
+
+
+class Banner(NamedTuple):
+    """One strip above every page."""
+
+    kind: str
+    text: str
+    url: str = ""
+    link_label: str = ""
 
 
 def queue(request: HttpRequest) -> dict[str, object]:
-    return {}
+    """Navigation and banners, worked out once for each request however many templates ask."""
+    user = request.user if hasattr(request, "user") else None
+    if not isinstance(user, User):
+        return {}
+    known: dict[str, object] | None = getattr(request, "_queue_context", None)
+    if known is None:
+        known = {"navigation": navigation(request, user, _badges(user)), "banners": list(_banners(user))}
+        request._queue_context = known  # type: ignore[attr-defined]
+    return known
+
+
+def redirect_of(user: User) -> Redirect | None:
+    """The redirect in force for the mail of this user, read with as few queries as can be; None for an operator."""
+    if user.tenant is None:
+        return None
+    own = ParameterSet.objects.filter(user=user).first()
+    holder = Holder(f"user:{user.pk}", own.values if own else {})
+    layers = in_force((Layer(ParameterLevel.USER, user.login, holder), *general_layers(user.tenant)))
+    facts = Facts(
+        user=UserFacts(user.login, user.role_enum),
+        tenant=TenantFacts(user.tenant.slug, TenantKind(user.tenant.kind)),
+        layers=layers,
+        request=Request(),
+    )
+    return redirect_now(facts)
+
+
+def _badges(user: User) -> dict[str, tuple[str, str]]:
+    unread = messages_of(user).filter(read_at=None)[: MOST + 1].count()
+    failed = jobs_visible_to(user).filter(state=StateChoices.FAILED)[: MOST + 1].count()
+    return {"inbox": (_count(unread), _("unread")), "jobs": (_count(failed), _("failed"))}
+
+
+def _count(number: int) -> str:
+    return "" if not number else f"{MOST}+" if number > MOST else str(number)
+
+
+def _banners(user: User) -> Iterator[Banner]:
+    if (redirect := redirect_of(user)) is not None and redirect.active:
+        yield _redirect_banner(user, redirect)
+    if not worker_alive() and (since := oldest_due(user)) is not None:
+        yield Banner("no_worker", _no_worker(timezone.now() - since))
+    if settings.DEMO:
+        yield Banner("demo", _("Demo installation: mails go to the local test mail server only."), url_of("test_mailbox"), _("Test mailbox"))
+
+
+def _redirect_banner(user: User, redirect: Redirect) -> Banner:
+    addresses = ", ".join(redirect.addresses)
+    if redirect.capture_only:
+        text = _("Redirect mode is on and captures only: no mail leaves the portal.")
+    else:
+        text = _("Redirect mode is on: every mail goes to %(addresses)s instead of its recipients.") % {"addresses": addresses}
+    if who := _who_redirects(user):
+        text += " " + _("Switched on by %(who)s.") % {"who": who}
+    manages = may(user, Right.SWITCH_REDIRECT)
+    return Banner("redirect", text, url_of("settings") if manages else "", _("To the redirect mode") if manages else "")
+
+
+def _who_redirects(user: User) -> str:
+    """Who switched it on last; of the firm's people a Com customer reads the firm's name only (T4)."""
+    tenant = user.tenant
+    if tenant is None:
+        return ""
+    event = (
+        AuditEvent.objects.filter(Q(tenant=tenant) | Q(tenant=tenant.firm_id), after__redirect_enabled=True)
+        .select_related("tenant")
+        .first()
+    )
+    if event is None:
+        return ""
+    if event.tenant is not None and event.tenant.pk != tenant.pk:
+        return event.tenant.name
+    return User.objects.filter(login=event.actor).values_list("name", flat=True).first() or event.actor
+
+
+def _no_worker(waits: timedelta) -> str:
+    minutes = int(waits.total_seconds() // 60)
+    how_long = (
+        ngettext("%(count)s hour", "%(count)s hours", minutes // 60) % {"count": minutes // 60}
+        if minutes >= 120
+        else ngettext("%(count)s minute", "%(count)s minutes", minutes) % {"count": minutes}
+    )
+    return _("No delivery worker is running: the oldest due mail waits %(how_long)s.") % {"how_long": how_long}

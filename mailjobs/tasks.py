@@ -1,8 +1,6 @@
-"""Celery: each task is one call; a worker's process carries one delivery engine, which the tasks wake."""
+"""Celery: each task is one call. The delivery engine of the worker's process (`config.celery`) is what `ring` wakes."""
 
-from typing import Any
-
-from celery import bootsteps, shared_task
+from celery import shared_task
 
 from mailjobs import delivery, keeping
 from mailjobs.bell import RING
@@ -24,19 +22,3 @@ def purge() -> None:
 def delay_notices() -> None:
     """Tell users of mail that has been waiting for a while."""
     keeping.tell_delayed()
-
-
-class EngineStep(bootsteps.StartStopStep):
-    """Starts the delivery engine beside the worker's consumer and lets it finish what is on the wire when the worker stops."""
-
-    requires = ("celery.worker.components:Pool",)
-
-    def start(self, worker: Any) -> None:
-        self.engine = delivery.EngineThread(name=worker.hostname)
-        self.engine.start()
-
-    def stop(self, worker: Any) -> None:
-        self.engine.stop()
-
-    def terminate(self, worker: Any) -> None:
-        self.engine.stop()

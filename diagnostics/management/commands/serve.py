@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         if options["demo"]:
             run_again_as_demo()
-        bind, port = os.environ.get("BIND", "127.0.0.1"), port_from_environment()
+        bind, port = os.environ.get("BIND") or "127.0.0.1", port_from_environment()
         require_free_port(bind, port, variable="PORT")
         if settings.SMTP_SINK_DIR:
             require_free_port(sink.HOST, settings.SMTP_SINK_PORT, variable="SMTP_SINK_PORT")
@@ -89,7 +89,7 @@ def run_again_as_demo() -> None:
 
 
 def port_from_environment() -> int:
-    port = os.environ.get("PORT", "8000")
+    port = os.environ.get("PORT") or "8000"
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise CommandError(f"PORT is no port: {port}")
     return int(port)

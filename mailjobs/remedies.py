@@ -1,0 +1,171 @@
+"""What a last error means, what to do about it and who must do it, in the reader's words (ui 5)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailjobs.core.envelope import Phase, Reply, Trouble
+from mailjobs.core.reply import ReplyClass, classify
+
+ADMINISTRATOR = gettext_lazy("Your administrator")
+YOU = gettext_lazy("You")
+NOBODY = gettext_lazy("Nobody: the portal goes on trying by itself.")
+OPERATOR = gettext_lazy("The operator of the portal")
+PROVIDER = gettext_lazy("Your administrator, together with the provider of the mail server")
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """The cause in plain words, what to do, who must do it; `settings` says that the answer lies in the settings."""
+
+    title: object
+    text: object
+    who: object
+    settings: bool = False
+
+
+_NOT_REACHED = Remedy(
+    gettext_lazy("The mail server could not be reached"),
+    gettext_lazy("It did not answer, or the connection broke off before the mail was handed over. Nothing was sent."),
+    PROVIDER,
+    settings=True,
+)
+_LIMIT = Remedy(
+    gettext_lazy("The mail server takes no more mail for now"),
+    gettext_lazy("A limit of the provider is reached. Wait until it lets mail through again, then reset the send status."),
+    PROVIDER,
+)
+_LATER = Remedy(
+    gettext_lazy("The server asks to try again later"),
+    gettext_lazy("The refusal is temporary. If it went on for too long, reset the send status and the mail is tried again."),
+    NOBODY,
+)
+REMEDIES: Mapping[ReplyClass, Remedy] = {
+    ReplyClass.LOGIN_REFUSED: Remedy(
+        gettext_lazy("The mail server does not accept user or password"),
+        gettext_lazy(
+            "So that the account is not locked, the other mails of this login wait. Correct user or password, then reset the "
+            "send status: one mail goes first, and the others follow when it has gone through."
+        ),
+        ADMINISTRATOR,
+        settings=True,
+    ),
+    ReplyClass.SENDER_REFUSED: Remedy(
+        gettext_lazy("The mail server does not let this login send with this sender address"),
+        gettext_lazy(
+            "Either the login gets the right to send as this address, or the mail is sent with an address it may use. "
+            "The recipients are in order."
+        ),
+        PROVIDER,
+        settings=True,
+    ),
+    ReplyClass.RECIPIENT_REFUSED: Remedy(
+        gettext_lazy("A recipient's address was refused"),
+        gettext_lazy(
+            "Check the address with the recipient and correct it where it comes from. Resetting tries the same address again."
+        ),
+        YOU,
+    ),
+    ReplyClass.TOO_MANY_RECIPIENTS: Remedy(
+        gettext_lazy("The server takes fewer recipients at a time"),
+        gettext_lazy("The rest goes in a mail of its own. Reset the send status to try those who are still open."),
+        YOU,
+    ),
+    ReplyClass.CONTENT_REFUSED: Remedy(
+        gettext_lazy("The server refuses the content of the mail"),
+        gettext_lazy("The mail is too large, or a filter objects to it. Send it with smaller or other attachments."),
+        YOU,
+    ),
+    ReplyClass.QUOTA: _LIMIT,
+    ReplyClass.THROTTLED: _LIMIT,
+    ReplyClass.GREYLISTED: _LATER,
+    ReplyClass.TEMPORARY: _LATER,
+    ReplyClass.RETRY: _NOT_REACHED,
+    ReplyClass.LOST_BEFORE_BODY: _NOT_REACHED,
+    ReplyClass.HOST_UNKNOWN: Remedy(
+        gettext_lazy("There is no mail server with this name"),
+        gettext_lazy("Check the name of the server in the settings, then reset the send status."),
+        ADMINISTRATOR,
+        settings=True,
+    ),
+    ReplyClass.TLS_RETRY: Remedy(
+        gettext_lazy("No secure connection to the mail server came about"),
+        gettext_lazy(
+            "Certificate, name or TLS version do not fit. The mail never goes over an unprotected connection instead. "
+            "Check server name, port and TLS in the settings."
+        ),
+        PROVIDER,
+        settings=True,
+    ),
+    ReplyClass.CONFIGURATION: Remedy(
+        gettext_lazy("The settings of the connection do not fit the mail server"),
+        gettext_lazy("Trying again is useless until a setting is changed. Check server, TLS and send system."),
+        ADMINISTRATOR,
+        settings=True,
+    ),
+    ReplyClass.LOST_IN_BODY: Remedy(
+        gettext_lazy("It is uncertain whether the mail arrived"),
+        gettext_lazy(
+            "The connection broke off while the mail was being handed over. Ask the recipient or look into the sent items of the "
+            "mailbox before you reset the send status: the mail could arrive twice."
+        ),
+        YOU,
+    ),
+    ReplyClass.PERMANENT: Remedy(
+        gettext_lazy("The mail server refuses the mail for good"),
+        gettext_lazy("Its answer below says why. Remove the cause, then reset the send status."),
+        ADMINISTRATOR,
+    ),
+}
+
+_ERROR = re.compile(r"(?P<code>[2-5]\d\d)(?: (?P<enhanced>\d\.\d{1,3}\.\d{1,3}))?(?: (?P<text>.*))?", re.DOTALL)
+_NAMES_RECIPIENT = re.compile(r" <[^<>]+>$")
+
+
+def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
+    """What to do about a job's last error; None where there is nothing to say."""
+    if state == "unknown":
+        return REMEDIES[ReplyClass.LOST_IN_BODY]
+    if not error:
+        return None
+    if (reason := reason_of(error, sender=sender)) is not None:
+        return REMEDIES.get(reason)
+    if error.startswith("Internal error"):
+        return Remedy(
+            _("The portal met an error with this mail"),
+            _("The mail was set aside. Tell the operator the reference in the error; afterwards reset the send status."),
+            OPERATOR,
+        )
+    return Remedy(_("The mail may not go out like this"), error, ADMINISTRATOR, settings=True)
+
+
+def reason_of(error: str, *, sender: str = "") -> ReplyClass | None:
+    """The class of a last error as it was stored; None where no server and no network said it."""
+    trouble = error.partition(":")[0]
+    if trouble in Trouble:
+        return classify(Phase.CONNECT, None, Trouble(trouble), sender)
+    if (found := _ERROR.match(error)) is None:
+        return None
+    reply = Reply(int(found["code"]), found["enhanced"] or "", found["text"] or "")
+    return classify(_phase(reply), reply, None, sender)
+
+
+def _phase(reply: Reply) -> Phase:
+    """Where it was most likely said; a reply about a recipient has the address at its end."""
+    if reply.code in {530, 534, 535}:
+        return Phase.AUTH
+    return Phase.RCPT if _NAMES_RECIPIENT.search(reply.text) else Phase.BODY
+
+
+def cause_of(error: str) -> str:
+    """What errors of one cause begin with: the text up to the first word that differs from mail to mail (J8)."""
+    kept: list[str] = []
+    for index, word in enumerate(error.split()):
+        varies = "@" in word or word[:1] in '<["“(' or (index > 1 and sum(map(str.isdigit, word)) >= 3)
+        if varies or word.rstrip(":,") == "reference":
+            break
+        kept.append(word)
+    return " ".join(kept).rstrip(":,;") or error[:60]

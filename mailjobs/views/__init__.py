@@ -1,0 +1,1 @@
+"""The pages about mail: one module for each place of the portal."""

@@ -1,0 +1,20 @@
+"""Whether this process answers, and whether the portal can deliver (contract, Pages)."""
+
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from mailjobs.selectors import worker_alive
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """The process answers; nothing else is asked."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Database and worker are there; 503 with the reason where one is not (J1)."""
+    try:
+        reason = None if worker_alive() else "no_worker"
+    except DatabaseError:
+        reason = "no_database"
+    return JsonResponse({"ready": reason is None, "reason": reason}, status=503 if reason else 200)
