@@ -1,0 +1,75 @@
+"""Reset, release or withdraw many jobs, and say of how many it was done and why not of the others (ui 3)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailjobs import submission
+from mailjobs.models import StateChoices
+from mailjobs.selectors import jobs_visible_to
+from mailsettings.models import User
+
+ACTIONS = ("requeue", "release", "cancel")
+AT_A_TIME = 2_000  # jobs of one transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How many jobs were changed, and sentences about it."""
+
+    count: int
+    said: str
+    skipped: str = ""
+
+
+def act(user: User, action: str, ids: Sequence[int], *, confirm_unknown: bool = False) -> Done:
+    """Do one of ACTIONS with these jobs; what the user may not see or the state does not allow is skipped."""
+    match action:
+        case "requeue":
+            return _requeue(user, ids, confirm_unknown=confirm_unknown)
+        case "release":
+            count = sum(submission.release(user, chunk) for chunk in _chunks(ids))
+            said = ngettext("%(count)s mail was released.", "%(count)s mails were released.", count)
+            return Done(count, said % {"count": count}, _others(len(ids) - count, _("not held, or held for somebody else")))
+        case "cancel":
+            count = sum(submission.cancel(user, chunk) for chunk in _chunks(ids))
+            said = ngettext("%(count)s mail was withdrawn.", "%(count)s mails were withdrawn.", count)
+            return Done(count, said % {"count": count}, _others(len(ids) - count, _("already under way or finished")))
+        case _:
+            raise ValueError(action)
+
+
+def uncertain_among(user: User, ids: Sequence[int]) -> int:
+    """How many of these jobs may have arrived already; to reset them needs an explicit yes."""
+    rows = jobs_visible_to(user).filter(state=StateChoices.UNKNOWN)
+    return sum(rows.filter(pk__in=chunk).count() for chunk in _chunks(ids))
+
+
+def _requeue(user: User, ids: Sequence[int], *, confirm_unknown: bool) -> Done:
+    results = [submission.requeue(user, chunk, confirm_unknown=confirm_unknown) for chunk in _chunks(ids)]
+    count = sum(len(result.ids) for result in results)
+    unknown = sum(result.skipped_unknown for result in results)
+    said = ngettext(
+        "%(count)s mail is new again and will be tried within a minute.",
+        "%(count)s mails are new again and will be tried within a minute.",
+        count,
+    )
+    skipped = [
+        _others(unknown, _("uncertain, and not confirmed")),
+        _others(len(ids) - count - unknown, _("in a state that needs no reset")),
+    ]
+    return Done(count, said % {"count": count}, " ".join(text for text in skipped if text))
+
+
+def _others(count: int, why: str) -> str:
+    if count <= 0:
+        return ""
+    text = ngettext("%(count)s mail was left out: %(why)s.", "%(count)s mails were left out: %(why)s.", count)
+    return text % {"count": count, "why": why}
+
+
+def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(ids), AT_A_TIME):
+        yield ids[start : start + AT_A_TIME]

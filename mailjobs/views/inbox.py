@@ -1,0 +1,118 @@
+"""The internal messages of the reader, one line for each cause (J2, J8)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailjobs.discretion import Discretion, discretion_for
+from mailjobs.filters import address, page_of
+from mailjobs.models import InternalMessage
+from mailjobs.notices import mark_read
+from mailjobs.remedies import cause_of
+from mailjobs.selectors import messages_of
+from mailjobs.tables import few, moment
+from mailjobs.views.page import Page
+
+TOGETHER = 500  # messages of one page, before they are grouped
+INSIDE = 50  # mails of one cause that are listed
+STAMPS = {
+    InternalMessage.Kind.FAILED: "failed",
+    InternalMessage.Kind.PARTLY: "partly_sent",
+    InternalMessage.Kind.UNKNOWN: "unknown",
+    InternalMessage.Kind.DELAYED: "deferred",
+    InternalMessage.Kind.REFUSED: "refused",
+    InternalMessage.Kind.HELD: "held",
+}
+
+
+@dataclass(slots=True)
+class Incident:
+    """Messages of one kind and cause, newest first."""
+
+    kind: str
+    cause: str
+    error: str
+    letters: list[dict[str, Any]] = field(default_factory=list)
+    count: int = 0
+    unread: int = 0
+    newest: str = ""
+
+    @property
+    def stamp(self) -> str:
+        return STAMPS[InternalMessage.Kind(self.kind)]
+
+    @property
+    def label(self) -> str:
+        return str(InternalMessage.Kind(self.kind).label)
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.letters)
+
+
+class Inbox(Page):
+    """The messages; a post takes one, one cause or all as read."""
+
+    template_name = "mailjobs/inbox.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        mine = messages_of(self.reader)
+        everything = request.GET.get("show") == "all"
+        rows = mine if everything else mine.filter(read_at=None)
+        page = page_of(rows.select_related("job"), request.GET, TOGETHER)
+        unread = mine.filter(read_at=None).count()
+        return self.show(
+            incidents=_incidents(page.rows, discretion_for(self.reader)),
+            page=page,
+            unread=unread,
+            everything=everything,
+            tabs=[
+                {"label": _("Unread"), "url": address(request.GET, show=None), "count": unread, "active": not everything},
+                {"label": _("All"), "url": address(request.GET, show="all"), "active": everything},
+            ],
+        )
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        rows = messages_of(self.reader).filter(read_at=None)
+        pk, cause = request.POST.get("pk", ""), request.POST.get("cause", "")
+        if pk:
+            rows = rows.filter(pk=pk if pk.isascii() and pk.isdigit() and len(pk) < 19 else 0)
+        elif request.POST.get("kind"):
+            rows = rows.filter(kind=request.POST["kind"], error__startswith=cause)
+        count = rows.count()
+        mark_read(rows)
+        if not pk:
+            said = ngettext("%(count)s message is read now.", "%(count)s messages are read now.", count)
+            messages.success(request, said % {"count": count})
+        return HttpResponseRedirect(f"{reverse('inbox')}?show=all" if request.POST.get("show") == "all" else reverse("inbox"))
+
+
+def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> list[Incident]:
+    found: dict[tuple[str, str], Incident] = {}
+    for letter in letters:
+        plan = letter.job.plan if letter.job else {}
+        cause = cause_of(letter.error) if letter.error else ""
+        incident = found.setdefault(
+            (letter.kind, cause), Incident(letter.kind, cause, discretion.text(plan, cause or ""), newest=moment(letter.at))
+        )
+        incident.count += 1
+        incident.unread += letter.read_at is None
+        if len(incident.letters) < INSIDE:
+            incident.letters.append(
+                {
+                    "pk": letter.pk,
+                    "job": letter.job_id,
+                    "subject": letter.subject or _("(no subject)"),
+                    "recipients": few(letter.recipients),
+                    "error": discretion.text(plan, letter.error),
+                    "at": moment(letter.at),
+                    "unread": letter.read_at is None,
+                }
+            )
+    return list(found.values())

@@ -1,0 +1,232 @@
+"""One mail: what became of it, why this sender, what it looks like, what can be done (ui 2, 5)."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from mailjobs.bulk import ACTIONS, act
+from mailjobs.core.plan import Hold
+from mailjobs.discretion import Discretion, discretion_for
+from mailjobs.drafts import Withheld, eml_of
+from mailjobs.models import (
+    REQUEUEABLE_STATES,
+    WAITING_STATES,
+    Attempt,
+    FrozenMail,
+    JobRecipient,
+    MailJob,
+    RecipientStateChoices,
+    StateChoices,
+)
+from mailjobs.preview import Preview, read_frozen
+from mailjobs.remedies import Remedy, remedy_for
+from mailjobs.selectors import body_visible_to
+from mailjobs.submission import may_release
+from mailjobs.views.explained import facts_of_plan, ladder_of
+from mailjobs.views.jobs import confirmation, tell
+from mailjobs.views.page import Page, ReaderMixin, job_for
+from mailjobs.views.sandbox import attached, download, framed
+from mailjobs.wording import HOLDS, say_held_for
+from mailsettings.access import Right, may, sees_whole_tenant
+from mailsettings.context_processors import url_of
+
+CAN_WITHDRAW = (*WAITING_STATES, StateChoices.HELD)
+
+
+class Job(Page):
+    """The page of one mail."""
+
+    template_name = "mailjobs/job.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = job_for(self.reader, pk)
+        discretion = discretion_for(self.reader)
+        frozen = frozen_for(self, job)
+        return self.show(
+            job=job,
+            state=stated(job),
+            problem=self._problem(job, discretion),
+            buttons=self._buttons(job, body=frozen is not None),
+            timeline=_timeline(job, discretion),
+            recipients=[_recipient(job, each, discretion) for each in job.recipients.all()],
+            ladder=ladder_of(job.plan, self.reader),
+            facts=facts_of_plan(job.plan, discretion),
+            preview=read_frozen(frozen) if frozen is not None else None,
+            body_visible=body_visible_to(self.reader, job),
+            everybody=sees_whole_tenant(self.reader),
+        )
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job, action = job_for(self.reader, pk), request.POST.get("action", "")
+        if action not in ACTIONS:
+            return HttpResponseBadRequest()
+        confirmed = request.POST.get("confirm", "")
+        where = reverse("job", args=[job.pk])
+        if action == "requeue" and job.state == StateChoices.UNKNOWN and not confirmed:
+            return confirmation(self, [job.pk], 1, back=where)
+        tell(request, act(self.reader, action, [job.pk], confirm_unknown=confirmed == "unknown"))
+        return HttpResponseRedirect(where)
+
+    def _problem(self, job: MailJob, discretion: Discretion) -> dict[str, object] | None:
+        if job.state == StateChoices.HELD:
+            return _held(job)
+        if job.state not in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED}:
+            return None
+        remedy = remedy_for(job.last_error, state=job.state, sender=job.sender_address)
+        return self._shown(job, remedy, discretion) if remedy else None
+
+    def _shown(self, job: MailJob, remedy: Remedy, discretion: Discretion) -> dict[str, object]:
+        hidden = discretion.hides(job.plan)
+        mends = remedy.settings and may(self.reader, Right.MANAGE_SETTINGS) and not hidden and self.reader.tenant_id is not None
+        return {
+            "title": remedy.title,
+            "text": discretion.text(job.plan, str(remedy.text)),
+            "who": _("The firm: its mail server is meant.") if hidden and remedy.settings else remedy.who,
+            "reply": discretion.text(job.plan, job.last_error),
+            "kind": {StateChoices.UNKNOWN: "unknown", StateChoices.DEFERRED: "held"}.get(job.state_choice, ""),
+            "action_url": url_of("settings") if mends else "",
+            "action_label": _("To the settings"),
+        }
+
+    def _buttons(self, job: MailJob, *, body: bool) -> dict[str, bool]:
+        client = job.state == StateChoices.HELD and job.held_reason == Hold.BY_CLIENT
+        return {
+            "requeue": job.state in REQUEUEABLE_STATES,
+            "release": job.state == StateChoices.HELD and may_release(self.reader, job),
+            "cancel": job.state in CAN_WITHDRAW,
+            "download": client and body,
+        }
+
+
+class JobEml(ReaderMixin):
+    """The mail for the user's own mail client (X1)."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = job_for(self.reader, pk)
+        frozen = frozen_for(self, job)
+        if frozen is None or job.state != StateChoices.HELD or job.held_reason != Hold.BY_CLIENT:
+            raise Http404
+        try:
+            return download(eml_of(job, frozen), f"{job.subject or 'mail'}.eml", "message/rfc822")
+        except Withheld as why:
+            messages.error(request, str(why))
+            return HttpResponseRedirect(reverse("job", args=[job.pk]))
+
+
+class JobPreview(ReaderMixin):
+    """The HTML of a mail, for the sandboxed frame on its page (Z10)."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        preview = _preview_for(self, pk)
+        if not preview.html:
+            raise Http404
+        return framed(preview.html)
+
+
+class JobAttachment(ReaderMixin):
+    """One attachment, to be stored (Z11)."""
+
+    def get(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
+        attachments = _preview_for(self, pk).attachments
+        if not 0 < number <= len(attachments):
+            raise Http404
+        return attached(attachments[number - 1])
+
+
+def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
+    """Headers and body, where this reader may read them and they are still kept (T7)."""
+    if not body_visible_to(view.reader, job):
+        return None
+    return FrozenMail.objects.filter(job=job).first()
+
+
+def stated(job: MailJob) -> str:
+    """What the state means for this mail, in a sentence."""
+    due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
+    if job.waiting_login and job.state in WAITING_STATES:
+        return _("It waits, because its login at the mail server was refused and is paused. It goes on when the login works again.")
+    match job.state_choice:
+        case StateChoices.NEW:
+            return _("It waits for its turn and is due from %(time)s.") % {"time": due}
+        case StateChoices.HELD:
+            return _("It waits for %(who)s and does not go out before.") % {"who": say_held_for(job.held_for)}
+        case StateChoices.SENDING:
+            return _("A delivery worker is handing it over right now.")
+        case StateChoices.DEFERRED:
+            return _("It could not be handed over yet; the next try is due at %(time)s.") % {"time": due}
+        case StateChoices.SENT:
+            return _("The mail server has taken it over. What happens after that, it does not say.")
+        case StateChoices.PARTLY_SENT:
+            return _("Some recipients were taken, others refused for good. A reset tries only those who are still open.")
+        case StateChoices.FAILED:
+            return _("It was not sent, and nothing is tried any more by itself.")
+        case StateChoices.UNKNOWN:
+            return _("It may have arrived: the server's last answer is missing. Nothing is tried by itself.")
+        case StateChoices.CANCELLED:
+            return _("It was withdrawn before it was sent.")
+
+
+def _held(job: MailJob) -> dict[str, object]:
+    known = job.held_reason in HOLDS
+    client = job.held_reason == Hold.BY_CLIENT
+    return {
+        "title": HOLDS[Hold(job.held_reason)] if known else _("The mail is held."),
+        "text": _("When it has gone out from there, withdraw it here, and it leaves the list.") if client else "",
+        "who": say_held_for(job.held_for),
+        "kind": "held",
+    }
+
+
+def _preview_for(view: ReaderMixin, pk: int) -> Preview:
+    frozen = frozen_for(view, job_for(view.reader, pk))
+    if frozen is None:
+        raise Http404
+    return read_frozen(frozen)
+
+
+def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) -> dict[str, Any]:
+    return {
+        "kind": JobRecipient.Kind(recipient.kind).label,
+        "address": recipient.address,
+        "state": recipient.state,
+        "label": RecipientStateChoices(recipient.state).label,
+        "reply": discretion.text(job.plan, recipient.reply),
+    }
+
+
+def _timeline(job: MailJob, discretion: Discretion) -> list[dict[str, object]]:
+    """The attempts, newest first, down to the moment the mail was accepted."""
+    entries = [_attempt(job, attempt, discretion) for attempt in reversed(job.tries.all())]
+    accepted = {
+        "kind": "new",
+        "title": _("Accepted by the portal"),
+        "when": _moment(job.created_at),
+        "text": _("%(user)s, print run %(run)s") % {"user": job.user.login, "run": job.run} if job.run else job.user.login,
+    }
+    return [*entries, accepted]
+
+
+def _attempt(job: MailJob, attempt: Attempt, discretion: Discretion) -> dict[str, object]:
+    hidden = discretion.hides(job.plan, attempt.server)
+    where = discretion.server(job.plan, attempt.server)
+    facts = [discretion.text(job.plan, attempt.reply, attempt.server), _("over %(server)s") % {"server": where} if where else ""]
+    if attempt.redirected_to:
+        facts.append(_("redirected to %(addresses)s") % {"addresses": ", ".join(attempt.redirected_to)})
+    outcome = StateChoices(attempt.outcome)
+    return {
+        "kind": outcome.value,
+        "title": _("Not sent: a setting changed at the last moment") if outcome == StateChoices.NEW else outcome.label,
+        "when": _moment(attempt.ended_at),
+        "text": " · ".join(fact for fact in facts if fact),
+        "detail": "" if hidden else "\n".join(map(str, attempt.dialogue)),
+    }
+
+
+def _moment(when: Any) -> str:
+    local = localtime(when)
+    return f"{date_format(local, 'SHORT_DATE_FORMAT')} {local:%H:%M:%S}"

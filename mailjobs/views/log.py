@@ -1,0 +1,73 @@
+"""The e-mail log: what went out, and what did not (J4)."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from mailjobs.discretion import discretion_for
+from mailjobs.filters import Search, address, chips_of, narrow_log, page_of, search_of
+from mailjobs.models import LogOutcome
+from mailjobs.selectors import log_visible_to
+from mailjobs.tables import OUTCOME_STAMPS, LogTable, plan_of
+from mailjobs.views.explained import facts_of_plan, ladder_of
+from mailjobs.views.page import Page
+from mailjobs.wording import REFUSALS
+
+
+class Log(Page):
+    """The list."""
+
+    template_name = "mailjobs/log.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        search = search_of(request.GET)
+        rows = narrow_log(log_visible_to(self.reader), search)
+        if search.state:
+            rows = rows.filter(outcome=search.state)
+        page = page_of(rows.select_related("job"), request.GET)
+        return self.show(
+            search=search,
+            table=LogTable(page.rows, discretion=discretion_for(self.reader)) if page.rows else None,
+            page=page,
+            tabs=_tabs(request, search),
+            chips=chips_of(search, request.GET),
+            keep=[(name, value) for name in ("state", "error", "run") if (value := getattr(search, name))],
+            nothing_at_all=not search.active and not search.state,
+        )
+
+
+class LogEntry(Page):
+    """One line of the log that has no mail job any more, or never had one."""
+
+    template_name = "mailjobs/log_entry.html"
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        entry = log_visible_to(self.reader).select_related("job", "user", "tenant").filter(pk=pk).first()
+        if entry is None:
+            raise Http404
+        if entry.job_id:
+            return HttpResponseRedirect(reverse("job", args=[entry.job_id]))
+        discretion = discretion_for(self.reader)
+        plan = plan_of(entry)
+        refusal = REFUSALS.get(entry.error_code)
+        return self.show(
+            entry=entry,
+            stamp=OUTCOME_STAMPS[entry.outcome],
+            label=LogOutcome(entry.outcome).label,
+            server=discretion.server(plan, entry.server),
+            error=discretion.text(plan, entry.error, entry.server),
+            remedy=str(refusal) if refusal and "%(" not in str(refusal) else "",
+            ladder=ladder_of(plan, self.reader),
+            facts=facts_of_plan(plan, discretion),
+        )
+
+
+def _tabs(request: HttpRequest, search: Search) -> list[dict[str, Any]]:
+    """No counts here: the log grows without end."""
+    everything = {"label": _("All"), "url": address(request.GET, state=None), "active": not search.state}
+    return [everything] + [
+        {"label": outcome.label, "url": address(request.GET, state=outcome.value), "active": search.state == outcome}
+        for outcome in LogOutcome
+    ]
