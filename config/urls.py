@@ -5,5 +5,7 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("mailjobs.urls")),
+    path("", include("mailsettings.urls")),
+    path("", include("diagnostics.urls")),
 ]

@@ -79,7 +79,12 @@ def _banners(user: User) -> Iterator[Banner]:
     if not worker_alive() and (since := oldest_due(user)) is not None:
         yield Banner("no_worker", _no_worker(timezone.now() - since))
     if settings.DEMO:
-        yield Banner("demo", _("Demo installation: mails go to the local test mail server only."), url_of("test_mailbox"), _("Test mailbox"))
+        yield Banner(
+            "demo",
+            _("Demo installation: mails go to the local test mail server only."),
+            url_of("test_mailbox"),
+            _("Test mailbox"),
+        )
 
 
 def _redirect_banner(user: User, redirect: Redirect) -> Banner:

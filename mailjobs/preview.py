@@ -100,7 +100,9 @@ class _Cleaner(HTMLParser):
         "video audio source track template noscript portal title".split()
     )
     emptied = frozenset({"script", "noscript", "template", "title", "object", "svg", "math", "textarea", "select"})
-    fetching = frozenset({"src", "href", "srcset", "background", "action", "formaction", "poster", "data", "cite", "ping", "srcdoc"})
+    fetching = frozenset(
+        {"src", "href", "srcset", "background", "action", "formaction", "poster", "data", "cite", "ping", "srcdoc"}
+    )
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

@@ -122,6 +122,7 @@ REMEDIES: Mapping[ReplyClass, Remedy] = {
 }
 
 _ERROR = re.compile(r"(?P<code>[2-5]\d\d)(?: (?P<enhanced>\d\.\d{1,3}\.\d{1,3}))?(?: (?P<text>.*))?", re.DOTALL)
+_VARIES = re.compile(r"""@|^[<\["“(']|[a-z][\w-]*\.[a-z]|^reference\b""", re.IGNORECASE)  # addresses, server names, quotations
 _NAMES_RECIPIENT = re.compile(r" <[^<>]+>$")
 
 
@@ -164,8 +165,7 @@ def cause_of(error: str) -> str:
     """What errors of one cause begin with: the text up to the first word that differs from mail to mail (J8)."""
     kept: list[str] = []
     for index, word in enumerate(error.split()):
-        varies = "@" in word or word[:1] in '<["“(' or (index > 1 and sum(map(str.isdigit, word)) >= 3)
-        if varies or word.rstrip(":,") == "reference":
+        if _VARIES.search(word) or (index > 1 and sum(map(str.isdigit, word)) >= 3):
             break
         kept.append(word)
     return " ".join(kept).rstrip(":,;") or error[:60]

@@ -192,6 +192,7 @@ def _guarded(work: _Import, place: str) -> Iterator[None]:
 
 
 def _import_tenant(work: _Import, place: str, entry: Mapping[str, Any], firm: Tenant | None) -> Tenant | None:
+    tenant = None
     with _guarded(work, place):
         tenant = changes.save_tenant(
             work.book,
@@ -204,8 +205,7 @@ def _import_tenant(work: _Import, place: str, entry: Mapping[str, Any], firm: Te
             locked_by_operator=_texts(entry, "locked_by_operator") if "locked_by_operator" in entry else None,
         )
         work.parameters.append((place, tenant, _parameters(work, place, entry.get("parameters"), tenant)))
-        return tenant
-    return None
+    return tenant
 
 
 def _import_users(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant) -> None:
@@ -224,10 +224,11 @@ def _import_users(work: _Import, place: str, entry: Mapping[str, Any], tenant: T
 
 
 def _import_user(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant | None) -> User | None:
+    user = None
     with _guarded(work, place):
         login = _identifier(entry)
         password = None if User.objects.filter(login=login).exists() else entry.get("password")
-        return changes.save_user(
+        user = changes.save_user(
             work.book,
             login=login,
             name=_text(entry, "name") or login,
@@ -237,7 +238,7 @@ def _import_user(work: _Import, place: str, entry: Mapping[str, Any], tenant: Te
             active=_switch(entry, "active"),
             password=_secret(work, f"{place}.password", password) if password is not None else None,
         )
-    return None
+    return user
 
 
 def _import_employees(work: _Import, place: str, entry: Mapping[str, Any], tenant: Tenant) -> None:

@@ -36,7 +36,13 @@ def document(server: CountingServer | None = None, *, parameters: dict[str, Any]
             {"id": "stapel", "name": "Stapel-User", "role": "service_user"},
         ],
         "employees": [
-            {"id": "1", "name": "Anna Huber", "email": "anna@kanzlei-huber.example", "user": "anna", "additional_emails": [OFFICE]},
+            {
+                "id": "1",
+                "name": "Anna Huber",
+                "email": "anna@kanzlei-huber.example",
+                "user": "anna",
+                "additional_emails": [OFFICE],
+            },
         ],
         "email_accounts": [],
         "print_models": models,

@@ -24,6 +24,7 @@ DEFAULTS = {
     "LEASE_SECONDS": "30",
     "SWEEP_SECONDS": "5",
     "RETRY_TIME_FACTOR": "1.0",
+    "LANGUAGE_CODE": "en",
     "LOG_LEVEL": "WARNING",
     "SMTP_SINK_PORT": "8025",
     "TIME_ZONE": "Europe/Vienna",

@@ -149,7 +149,9 @@ def stated(job: MailJob) -> str:
     """What the state means for this mail, in a sentence."""
     due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
     if job.waiting_login and job.state in WAITING_STATES:
-        return _("It waits, because its login at the mail server was refused and is paused. It goes on when the login works again.")
+        return _(
+            "It waits, because its login at the mail server was refused and is paused. It goes on when the login works again."
+        )
     match job.state_choice:
         case StateChoices.NEW:
             return _("It waits for its turn and is due from %(time)s.") % {"time": due}

@@ -32,7 +32,7 @@ def download(data: bytes, filename: str, content_type: str) -> HttpResponse:
 
 
 def _disposition(filename: str) -> str:
-    name = "".join(char if char.isprintable() and char not in '/\\' else "_" for char in filename)[:200]
+    name = "".join(char if char.isprintable() and char not in "/\\" else "_" for char in filename)[:200]
     return content_disposition_header(as_attachment=True, filename=name or "attachment") or "attachment"
 
 

@@ -153,7 +153,8 @@ def test_redirect_switched_on_between_claim_and_body_sends_nothing_to_real_peopl
     """U2: judged at the last moment; the mail goes back and then to the redirect address."""
     move_in(smtp_server)
     submit(user("bernd"), invoice())
-    mark, switched = queue.mark_on_wire, []
+    mark = queue.mark_on_wire
+    switched: list[bool] = []
 
     def switch_first(marks: list[queue.Mark]) -> list[bool]:
         if not switched:

@@ -67,5 +67,3 @@ def test_two_engines_share_2000_mails_without_sending_one_twice(
     assert [job["id"] for job in exported] == [result["id"] for result in results]
     assert {job["message_id"] for job in exported} == set(smtp_server.message_ids)
     assert {job["state"] for job in exported} == {"sent"}
-
-

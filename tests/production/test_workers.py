@@ -33,7 +33,7 @@ def worker(env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.fixture
 def env(postgres: Postgres, redis: Redis, tmp_path: Path, smtp_server: CountingServer) -> dict[str, str]:
-    """A portal on PostgreSQL and Redis with the cast moved in; the workers' own timer is slow, so that the bell is what is seen."""
+    """A portal on PostgreSQL and Redis with the cast; the workers' own timer is slow, so that the bell is what is seen."""
     made = environment(postgres.create_database(), tmp_path, REDIS_URL=redis.url, SWEEP_SECONDS="60", QUEUE=tmp_path.name)
     manage("migrate", "-v0", env=made)
     manage("settings", "import", "-", env=made, text=json.dumps(document(smtp_server)))
@@ -72,7 +72,7 @@ def test_mail_leaves_and_is_taken_in_quickly_while_redis_is_down(
 
 
 @pytest.mark.parametrize("real", [False, True], ids=["embedded", "PostgreSQL and Redis"])
-def test_the_demo_hands_25_invoices_over(real: bool, postgres: Postgres, redis: Redis, tmp_path: Path) -> None:  # noqa: FBT001
+def test_the_demo_hands_25_invoices_over(real: bool, postgres: Postgres, redis: Redis, tmp_path: Path) -> None:
     """`make demo`, which runs this command."""
     env = {**os.environ, "VAR_DIR": str(tmp_path), "DEMO": "", "DATABASE_URL": "", "REDIS_URL": ""}
     if real:

@@ -97,7 +97,11 @@ def test_13_credentials_stand_in_parameters_and_accounts_and_the_explanation_nam
     with_account, without = plan("bernd", "mit").connection, plan("bernd", "ohne").connection
     assert with_account is not None
     assert without is not None
-    assert (with_account.level, with_account.source, with_account.host) == ("print_model_account", "rechnungen", "mx.hoster.example")
+    assert (with_account.level, with_account.source, with_account.host) == (
+        "print_model_account",
+        "rechnungen",
+        "mx.hoster.example",
+    )
     assert (without.level, without.source, without.host) == ("firm_parameters", "huber", "mail.kanzlei-huber.example")
 
 
@@ -134,7 +138,7 @@ def test_22_the_default_is_0() -> None:
 
 @pytest.mark.parametrize("linked", [True, False], ids=["linked", "not linked"])
 @pytest.mark.parametrize("switch", [True, False], ids=["1 - Ja", "0 - Nein"])
-def test_25_the_employee_s_address_becomes_the_user_s_sender_address(switch: bool, linked: bool) -> None:  # noqa: FBT001
+def test_25_the_employee_s_address_becomes_the_user_s_sender_address(switch: bool, linked: bool) -> None:
     move_in(parameters={**SERVER, "update_sender_from_employee": switch})
     employee = Employee.objects.get(number="1")
     set_to = user("anna") if linked else None
@@ -237,7 +241,8 @@ def test_39_the_fallback_levels_one_after_the_other() -> None:
         parameters={**SERVER, "always_use_sender_address": True, "sender_address": "level6@kanzlei-huber.example"},
         email_accounts=accounts, print_models=models, com_customers=[],
     )  # fmt: skip
-    bernd, found = user("bernd"), []
+    bernd = user("bernd")
+    found: list[tuple[str | None, str | None]] = []
     save_parameters(Book("test"), bernd, {"sender_address": "level5@kanzlei-huber.example"})
     steps: list[Callable[[], object]] = [
         lambda: Tenant.objects.get(slug="huber").print_models.get().user_accounts.all().delete(),

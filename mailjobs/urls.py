@@ -1,0 +1,30 @@
+"""The addresses of the pages about mail, of log-in and of health."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import path
+
+from mailjobs.views.account import LogIn, SetTheme, set_language
+from mailjobs.views.dashboard import Dashboard
+from mailjobs.views.health import healthz, readyz
+from mailjobs.views.inbox import Inbox
+from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
+from mailjobs.views.jobs import Jobs
+from mailjobs.views.log import Log, LogEntry
+
+urlpatterns = [
+    path("", Dashboard.as_view(), name="dashboard"),
+    path("jobs/", Jobs.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", Job.as_view(), name="job"),
+    path("jobs/<int:pk>/mail.eml", JobEml.as_view(), name="job_eml"),
+    path("jobs/<int:pk>/preview/", JobPreview.as_view(), name="job_preview"),
+    path("jobs/<int:pk>/attachments/<int:number>/", JobAttachment.as_view(), name="job_attachment"),
+    path("log/", Log.as_view(), name="log"),
+    path("log/<int:pk>/", LogEntry.as_view(), name="log_entry"),
+    path("inbox/", Inbox.as_view(), name="inbox"),
+    path("accounts/login/", LogIn.as_view(), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/theme/", SetTheme.as_view(), name="set_theme"),
+    path("i18n/setlang/", set_language, name="set_language"),
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+]

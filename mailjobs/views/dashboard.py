@@ -1,0 +1,178 @@
+"""The overview: how it stands, how my mail goes, what is left of the first hour, what went wrong last (ui 9)."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import Count, Q
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from mailjobs.context_processors import redirect_of
+from mailjobs.core.plan import Channel, make_plan
+from mailjobs.discretion import Discretion, discretion_for
+from mailjobs.explanation import document_of
+from mailjobs.models import LogOutcome, StateChoices
+from mailjobs.remedies import cause_of, remedy_for
+from mailjobs.selectors import jobs_visible_to, log_visible_to
+from mailjobs.tables import moment
+from mailjobs.views.explained import facts_of_plan
+from mailjobs.views.page import Page
+from mailsettings.access import Right, may
+from mailsettings.context_processors import url_of
+from mailsettings.core.facts import Request
+from mailsettings.core.parameters import resolve
+from mailsettings.core.send_systems import Role
+from mailsettings.models import Tenant, User
+from mailsettings.selectors import facts_of, general_layers
+
+WAITING = (StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING, StateChoices.HELD)
+INCIDENTS = 5
+LOOKED_AT = 200  # latest failed jobs from which the incidents are found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the first hour."""
+
+    done: bool
+    text: str
+    url: str = ""
+    label: str = ""
+
+
+class Dashboard(Page):
+    """The page."""
+
+    template_name = "mailjobs/dashboard.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        reader, discretion = self.reader, discretion_for(self.reader)
+        steps = _first_hour(reader)
+        return self.show(
+            figures=_figures(reader),
+            how=_how_mail_goes(reader, discretion),
+            steps=steps if any(not step.done for step in steps) else [],
+            incidents=_incidents(reader, discretion),
+        )
+
+
+def _figures(reader: User) -> dict[str, int]:
+    jobs = jobs_visible_to(reader).filter(state__in=(*WAITING, StateChoices.FAILED, StateChoices.UNKNOWN))
+    counts = jobs.order_by().aggregate(
+        waiting=Count("pk", filter=Q(state__in=WAITING)),
+        failed=Count("pk", filter=Q(state=StateChoices.FAILED)),
+        unknown=Count("pk", filter=Q(state=StateChoices.UNKNOWN)),
+    )
+    yesterday = Now() - timedelta(hours=24)
+    sent = log_visible_to(reader).filter(at__gte=yesterday, outcome__in=(LogOutcome.HANDED_OVER, LogOutcome.PARTLY))
+    return {**counts, "sent": sent.count()}
+
+
+def _how_mail_goes(reader: User, discretion: Discretion) -> dict[str, object] | None:
+    """The explanation of an ordinary mail of the reader's (R4); None for an operator, who sends none."""
+    if reader.tenant is None:
+        return None
+    document = document_of(make_plan(facts_of(reader, Request())))
+    facts = facts_of_plan(document, discretion)
+    sender = document["sender"]
+    return {
+        **facts,
+        "sentence": _sentence(document["channel"], str(facts["server"]), sender["address"] if sender else ""),
+        "sender": sender,
+        "refused": document["refused"],
+        "redirect": document["redirect"],
+    }
+
+
+def _sentence(channel: str, server: str, sender: str) -> str:
+    words = {"server": server, "sender": sender}
+    match Channel(channel):
+        case Channel.SMTP:
+            return _("By SMTP over %(server)s, as %(sender)s.") % words
+        case Channel.EWS:
+            return _("Over Exchange (EWS), as %(sender)s.") % words
+        case Channel.GRAPH:
+            return _("Over Microsoft Graph, as %(sender)s.") % words
+        case Channel.CLIENT | Channel.DRAFT:
+            return _("Through your own mail client: no mail server is in force for you.")
+        case Channel.NONE:
+            return _("Your mail does not go out at present.")
+
+
+def _first_hour(reader: User) -> list[Step]:
+    """For administrators; the list comes back when a step breaks."""
+    tenant = reader.tenant
+    if tenant is None or not may(reader, Right.MANAGE_SETTINGS):
+        return []
+    layers = general_layers(tenant)
+    server = any(resolve(layers, key).value for key in ("smtp_server", "ews_url", "oauth_client_id"))
+    sender = resolve(layers, "sender_address")
+    own_sender = sender.layer is not None and sender.layer.source == tenant.slug
+    settings, change = url_of("settings"), _("Enter")
+    return [
+        Step(bool(server), _("The mail server is set") if server else _("No mail server is set"), settings, change),
+        Step(
+            own_sender,
+            _("The general sender address is set") if own_sender else _no_sender(tenant, inherited=bool(sender.value)),
+            settings,
+            change,
+        ),
+        _first_mail(reader),
+        _employees(tenant),
+        _redirect(reader, settings),
+    ]
+
+
+def _no_sender(tenant: Tenant, *, inherited: bool) -> str:
+    if tenant.is_com_customer and inherited:
+        return _("No general sender address of your own: mail without another sender carries the firm's address")
+    return _("No general sender address is set, the last fallback for everybody")
+
+
+def _first_mail(reader: User) -> Step:
+    sent = log_visible_to(reader).filter(tenant=reader.tenant, outcome=LogOutcome.HANDED_OVER).exists()
+    text = _("The first mail was handed over") if sent else _("No mail was handed over yet")
+    return Step(sent, text, url_of("diagnosis"), _("Send a test mail"))
+
+
+def _employees(tenant: Tenant) -> Step:
+    people = tenant.users.filter(is_active=True).exclude(role=Role.SERVICE_USER)
+    missing = people.filter(employee=None).count()
+    if not missing:
+        return Step(done=True, text=_("Every user is linked to an employee"))
+    words = {"missing": missing, "all": people.count()}
+    text = _("%(missing)s of %(all)s users are linked to no employee; “Check sender” would refuse their mail") % words
+    return Step(done=False, text=text, url=url_of("employees"), label=_("Link"))
+
+
+def _redirect(reader: User, settings: str) -> Step:
+    redirect = redirect_of(reader)
+    if redirect is None or not redirect.active:
+        return Step(done=True, text=_("Redirect mode is off: mail goes to its recipients"))
+    text = _("Redirect mode is on: mail goes to %(addresses)s only") % {"addresses": ", ".join(redirect.addresses)}
+    return Step(done=False, text=text, url=settings, label=_("Change"))
+
+
+def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:
+    """The latest failures, one line for each cause, with how many mails it stopped."""
+    failed = jobs_visible_to(reader).filter(state=StateChoices.FAILED)
+    latest = failed.order_by("-pk").only("pk", "last_error", "finished_at", "created_at", "plan", "state", "sender_address")[
+        :LOOKED_AT
+    ]
+    found: dict[str, dict[str, object]] = {}
+    for job in latest:
+        cause = cause_of(job.last_error)
+        if cause in found or len(found) >= INCIDENTS:
+            continue
+        remedy = remedy_for(job.last_error, state=job.state, sender=job.sender_address)
+        found[cause] = {
+            "title": remedy.title if remedy else cause,
+            "error": discretion.text(job.plan, job.last_error),
+            "when": moment(job.finished_at or job.created_at),
+            "count": failed.filter(last_error__startswith=cause).count() if cause else failed.filter(last_error="").count(),
+            "url": f"{reverse('jobs')}?{urlencode({'state': StateChoices.FAILED.value, 'error': cause})}",
+        }
+    return list(found.values())
