@@ -22,11 +22,11 @@ from typing import Generic, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.utils import timezone
 
 from mailjobs import queue
-from mailjobs.core.envelope import HandOver, TransportError
+from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
 from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
 from mailjobs.core.plan import Hold
 from mailjobs.core.reply import ReplyClass
@@ -42,6 +42,7 @@ HEARTBEAT_SECONDS = 8.0  # at the usual lease of 30 s; a shorter lease beats in 
 IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is closed
 DIRECT_SECONDS = 20.0  # how long a direct mail may take before the body (S2)
 BACKLOG = 64  # jobs claimed ahead
+FINISH_TRIES = 60  # a second apart
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -227,7 +228,7 @@ class Engine:
         self._sessions: set[asyncio.Task[None]] = set()
         self._held: dict[int, int] = {}  # leased here: job → epoch
         self._ending = False  # no more mail is claimed: sessions end when their mails are done
-        self._direct_deadline = time.monotonic() + DIRECT_SECONDS if self.only is not None else None
+        self._direct_deadline = self._loop.time() + DIRECT_SECONDS if self.only is not None else None
         keeper = asyncio.create_task(self._keep_alive())
         try:
             await self._loop_until_done(until_empty=until_empty)
@@ -345,13 +346,17 @@ class Engine:
             handover = await self._hand_over(ready, session)
         except TransportError as error:
             await self._settle_error(login, ready, error, started)
-            return None
+        except DatabaseError:
+            log.exception("the database failed during a hand-over; the job's lease runs out", job=ready.job.pk)
+            self._drop(ready.job)
         except Exception as error:
             await self._set_aside(ready, error, started)
+        else:
+            await self._settled(ready, self._settle(ready, handover), started, tuple(session.transcript))
             return session
-        outcome = self._settle(ready, handover)
-        await self._settled(ready, outcome, started, tuple(session.transcript))
-        return session
+        if session is not None:
+            await session.close()
+        return None
 
     async def _open(self, login: _Login, ready: Ready) -> Session | None:
         """A logged-in session; until one has succeeded only one connection tries. None: the mail went back meanwhile."""
@@ -368,20 +373,27 @@ class Engine:
             return session
 
     async def _connect(self, ready: Ready) -> Session:
-        if self._direct_deadline is None:
-            return await open_session(ready.endpoint)
-        async with asyncio.timeout(max(self._direct_deadline - time.monotonic(), 0.1)):
-            return await open_session(ready.endpoint)
+        try:
+            async with asyncio.timeout_at(self._direct_deadline):
+                return await open_session(ready.endpoint)
+        except TimeoutError as late:
+            raise TransportError(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT) from late
 
     async def _hand_over(self, ready: Ready, session: Session) -> HandOver:
+        """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
         headers, body = await self._load(ready)
         mark = queue.Mark(ready.job.pk, ready.job.epoch, ready.tenant_ids, ready.policy_stamp, ready.login)
-
-        async def before_body() -> bool:
-            return await self._mark(mark)
-
         size = len(headers) + 2 + len(body)
-        return await session.submit(ready.envelope, (headers, b"\r\n", body), size=size, before_body=before_body)
+        try:
+            async with asyncio.timeout_at(self._direct_deadline) as limit:
+
+                async def before_body() -> bool:
+                    limit.reschedule(None)
+                    return await self._mark(mark)
+
+                return await session.submit(ready.envelope, (headers, b"\r\n", body), size=size, before_body=before_body)
+        except TimeoutError as late:
+            raise TransportError(phase=Phase.MAIL, trouble=Trouble.TIMEOUT) from late
 
     def _settle(self, ready: Ready, handover: HandOver) -> Outcome:
         job = ready.job
@@ -446,10 +458,21 @@ class Engine:
             login=ready.login,
         )
         try:
-            await self._finish(finished)
+            await self._write_down(finished)
         finally:
             self._drop(job)
         self.summary.counts[finished.outcome.state.value] += 1
+
+    async def _write_down(self, finished: queue.Finished) -> None:
+        """What has happened must be recorded: where the database is away for a while, again and again."""
+        for _attempt in range(FINISH_TRIES):
+            try:
+                await self._finish(finished)
+            except DatabaseError:
+                log.exception("a result could not be recorded yet", job=finished.job.pk)
+                await asyncio.sleep(1)
+            else:
+                return
 
     def _drop(self, job: MailJob) -> None:
         self._held.pop(job.pk, None)

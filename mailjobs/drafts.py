@@ -1,4 +1,4 @@
-"""The finished mail for the user's own mail client: an `.eml` that opens as unsent (X1), judged once more when it is handed over."""
+"""The finished mail for the user's own mail client: an `.eml` that opens as unsent (X1), judged once more at hand-over."""
 
 from collections import defaultdict
 

@@ -12,6 +12,14 @@ from html.parser import HTMLParser
 from mailjobs.core.mime import unstuff
 from mailjobs.models import FrozenMail
 
+_GONE = frozenset(
+    re.findall(
+        r"\w+",
+        """script iframe frame frameset object embed applet link meta base form input button select textarea option svg math
+        video audio source track template noscript portal title""",
+    )
+)
+_FETCHING = frozenset(re.findall(r"\w+", "src href srcset background action formaction poster data cite ping srcdoc"))
 _TAG = re.compile(r"[a-z][a-z0-9-]*")
 UNSENT = b"X-Unsent: 1\r\n"  # Outlook opens such an .eml as a draft (X1)
 
@@ -95,14 +103,9 @@ def _attachments(message: EmailMessage, *shown: object) -> Iterator[Attachment]:
 class _Cleaner(HTMLParser):
     """Writes HTML again, leaving out what is not for looking at."""
 
-    gone = frozenset(
-        "script iframe frame frameset object embed applet link meta base form input button select textarea option svg math "
-        "video audio source track template noscript portal title".split()
-    )
+    gone = _GONE
     emptied = frozenset({"script", "noscript", "template", "title", "object", "svg", "math", "textarea", "select"})
-    fetching = frozenset(
-        {"src", "href", "srcset", "background", "action", "formaction", "poster", "data", "cite", "ping", "srcdoc"}
-    )
+    fetching = _FETCHING
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

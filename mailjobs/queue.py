@@ -225,7 +225,8 @@ def hold(job_id: int, epoch: int, reason: str, held_for: str) -> None:
 def reap() -> int:
     """End leases that ran out: `unknown` where the body was on the wire, else `new`, after three `failed` (poison)."""
     with transaction.atomic():
-        expired = MailJob.objects.select_for_update(skip_locked=True, of=("self",)).filter(state=StateChoices.SENDING, lease_until__lt=Now())
+        leases = MailJob.objects.select_for_update(skip_locked=True, of=("self",))
+        expired = leases.filter(state=StateChoices.SENDING, lease_until__lt=Now())
         jobs = list(expired.select_related("user__tenant__firm", "user__deputy")[:500])
         settled = [entry for job in jobs if (entry := _reap(job)) is not None]
         record(settled)

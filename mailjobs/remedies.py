@@ -122,6 +122,7 @@ REMEDIES: Mapping[ReplyClass, Remedy] = {
 }
 
 _ERROR = re.compile(r"(?P<code>[2-5]\d\d)(?: (?P<enhanced>\d\.\d{1,3}\.\d{1,3}))?(?: (?P<text>.*))?", re.DOTALL)
+_TROUBLES = frozenset(trouble.value for trouble in Trouble)
 _VARIES = re.compile(r"""@|^[<\["“(']|[a-z][\w-]*\.[a-z]|^reference\b""", re.IGNORECASE)  # addresses, server names, quotations
 _NAMES_RECIPIENT = re.compile(r" <[^<>]+>$")
 
@@ -146,7 +147,7 @@ def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
 def reason_of(error: str, *, sender: str = "") -> ReplyClass | None:
     """The class of a last error as it was stored; None where no server and no network said it."""
     trouble = error.partition(":")[0]
-    if trouble in Trouble:
+    if trouble in _TROUBLES:
         return classify(Phase.CONNECT, None, Trouble(trouble), sender)
     if (found := _ERROR.match(error)) is None:
         return None

@@ -11,8 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
@@ -36,7 +35,7 @@ def _column(label: object, *classes: str, **more: Any) -> tables.Column:
     return tables.Column(verbose_name=label, attrs={"td": {"class": names}, "th": {"class": head}}, **more)
 
 
-class JobTable(tables.Table):
+class JobTable(tables.Table):  # type: ignore[misc] (ships no types)
     """Mail jobs, newest first."""
 
     select = tables.Column(accessor="pk", orderable=False)
@@ -72,7 +71,7 @@ class JobTable(tables.Table):
         return moment(record.created_at)
 
 
-class LogTable(tables.Table):
+class LogTable(tables.Table):  # type: ignore[misc]
     """Lines of the e-mail log, newest first."""
 
     outcome = _column(gettext_lazy("Result"), "cell-state")

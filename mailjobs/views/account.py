@@ -43,7 +43,8 @@ class LoginForm(forms.Form):
     mark_required = False
 
     def __init__(self, request: HttpRequest | None = None, *args: Any, **kwargs: Any) -> None:
-        self.request, self.user = request, None
+        self.request = request
+        self.user: AbstractBaseUser | None = None
         super().__init__(*args, **kwargs)
 
     @sensitive_variables()

@@ -1,5 +1,6 @@
 """One mail: what became of it, why this sender, what it looks like, what can be done (ui 2, 5)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mailjobs.bulk import ACTIONS, act
 from mailjobs.core.plan import Hold
@@ -35,6 +37,19 @@ from mailjobs.wording import HOLDS, say_held_for
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
 
+SENTENCES: Mapping[StateChoices, object] = {
+    StateChoices.NEW: gettext_lazy("It waits for its turn and is due from %(time)s."),
+    StateChoices.HELD: gettext_lazy("It waits for %(who)s and does not go out before."),
+    StateChoices.SENDING: gettext_lazy("A delivery worker is handing it over right now."),
+    StateChoices.DEFERRED: gettext_lazy("It could not be handed over yet; the next try is due at %(time)s."),
+    StateChoices.SENT: gettext_lazy("The mail server has taken it over. What happens after that, it does not say."),
+    StateChoices.PARTLY_SENT: gettext_lazy(
+        "Some recipients were taken, others refused for good. A reset tries only those who are still open."
+    ),
+    StateChoices.FAILED: gettext_lazy("It was not sent, and nothing is tried any more by itself."),
+    StateChoices.UNKNOWN: gettext_lazy("It may have arrived: the server's last answer is missing. Nothing is tried by itself."),
+    StateChoices.CANCELLED: gettext_lazy("It was withdrawn before it was sent."),
+}
 CAN_WITHDRAW = (*WAITING_STATES, StateChoices.HELD)
 
 
@@ -147,30 +162,10 @@ def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
 
 def stated(job: MailJob) -> str:
     """What the state means for this mail, in a sentence."""
-    due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
     if job.waiting_login and job.state in WAITING_STATES:
-        return _(
-            "It waits, because its login at the mail server was refused and is paused. It goes on when the login works again."
-        )
-    match job.state_choice:
-        case StateChoices.NEW:
-            return _("It waits for its turn and is due from %(time)s.") % {"time": due}
-        case StateChoices.HELD:
-            return _("It waits for %(who)s and does not go out before.") % {"who": say_held_for(job.held_for)}
-        case StateChoices.SENDING:
-            return _("A delivery worker is handing it over right now.")
-        case StateChoices.DEFERRED:
-            return _("It could not be handed over yet; the next try is due at %(time)s.") % {"time": due}
-        case StateChoices.SENT:
-            return _("The mail server has taken it over. What happens after that, it does not say.")
-        case StateChoices.PARTLY_SENT:
-            return _("Some recipients were taken, others refused for good. A reset tries only those who are still open.")
-        case StateChoices.FAILED:
-            return _("It was not sent, and nothing is tried any more by itself.")
-        case StateChoices.UNKNOWN:
-            return _("It may have arrived: the server's last answer is missing. Nothing is tried by itself.")
-        case StateChoices.CANCELLED:
-            return _("It was withdrawn before it was sent.")
+        return _("It waits: its login at the mail server was refused and is paused. It goes on when the login works again.")
+    due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
+    return str(SENTENCES[job.state_choice]) % {"time": due, "who": say_held_for(job.held_for)}
 
 
 def _held(job: MailJob) -> dict[str, object]:
@@ -204,7 +199,7 @@ def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) ->
 def _timeline(job: MailJob, discretion: Discretion) -> list[dict[str, object]]:
     """The attempts, newest first, down to the moment the mail was accepted."""
     entries = [_attempt(job, attempt, discretion) for attempt in reversed(job.tries.all())]
-    accepted = {
+    accepted: dict[str, object] = {
         "kind": "new",
         "title": _("Accepted by the portal"),
         "when": _moment(job.created_at),

@@ -7,7 +7,10 @@ from mailjobs.preview import Attachment
 
 # No scripts, no origin, no network. Styles stand in the mail itself and can fetch nothing.
 POLICY = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
-FRAME = '<!doctype html><meta charset="utf-8"><style>body{{margin:0.75rem;font:14px/1.45 sans-serif;background:#fff;color:#111}}</style>{}'
+FRAME = (
+    '<!doctype html><meta charset="utf-8"><style>body{{margin:0.75rem;font:14px/1.45 sans-serif;'
+    "background:#fff;color:#111}}</style>{}"
+)
 
 
 def framed(html: str) -> HttpResponse:

@@ -3,12 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from mailjobs import delivery, queue
-from mailjobs.models import InternalMessage, JobRecipient, LoginPause, MailJob, MailLogEntry
+from mailjobs import delivery, keeping, queue
+from mailjobs.models import FrozenMail, InternalMessage, JobRecipient, LoginPause, MailJob, MailLogEntry
 from mailjobs.submission import cancel, release, requeue, submit, submit_many
 from mailsettings.changes import Book, own_values, save_parameters, save_secret
 from mailsettings.models import Tenant
@@ -258,3 +260,53 @@ def test_failure_of_a_batch_user_goes_to_the_administrators(smtp_server: Countin
     submit(user("stapel"), invoice())
     deliver()
     assert [message.user.login for message in InternalMessage.objects.all()] == ["anna"]
+
+
+def test_direct_mail_does_not_wait_for_a_slow_server_before_the_body(
+    smtp_server: CountingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S2: a deadline before the body, no retry, nothing sent."""
+    monkeypatch.setattr(delivery, "DIRECT_SECONDS", 0.0)
+    move_in(smtp_server, parameters={"send_system": 0})
+    result = submit(user("bernd"), invoice())
+    assert (result.status, smtp_server.received) == ("failed", [])
+    assert "timeout" in result.message
+
+
+def test_purge_erases_bodies_after_the_retention_time(smtp_server: CountingServer) -> None:
+    """Delivery contract 5."""
+    move_in(smtp_server, parameters={"retention_days": 1})
+    submit_many(user("bernd"), [invoice(1), invoice(2)])
+    deliver()
+    old = MailJob.objects.order_by("pk").first()
+    assert old is not None
+    MailJob.objects.filter(pk=old.pk).update(finished_at=timezone.now() - timedelta(days=2))
+    assert keeping.purge() == 1
+    assert list(FrozenMail.objects.values_list("job_id", flat=True)) == [old.pk + 1]
+    assert old.tries.get().dialogue == []
+
+
+def test_delay_is_told_once(smtp_server: CountingServer) -> None:
+    """Delivery contract 3."""
+    move_in(smtp_server)
+    smtp_server.reply = "451 4.3.0 Try again later"
+    submit(user("bernd"), invoice())
+    deliver()
+    assert keeping.tell_delayed() == 0
+    MailJob.objects.update(first_due_at=timezone.now() - timedelta(minutes=16))
+    assert [keeping.tell_delayed(), keeping.tell_delayed()] == [1, 0]
+    assert InternalMessage.objects.get().kind == "delayed"
+
+
+def test_switching_redirect_on_waits_for_mail_on_the_wire(smtp_server: CountingServer) -> None:
+    """U2: the call returns only when nothing marked before is on the wire."""
+    move_in(smtp_server)
+    smtp_server.delay = 1.0
+    submit(user("bernd"), invoice())
+    engine = threading.Thread(target=deliver)
+    engine.start()
+    while not queue.on_wire([Tenant.objects.get(slug="huber").pk]):
+        time.sleep(0.01)
+    change_firm(redirect_enabled=True)
+    assert len(smtp_server.received) == 1, "the mail on the wire had arrived when the call returned"
+    engine.join()

@@ -1,0 +1,97 @@
+"""A small cast for the pages: two firms, one with two Com customers, and an operator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from mailjobs.core.message import parse_message
+from mailjobs.models import MailJob
+from mailjobs.submission import submit
+from mailsettings.configuration import import_document
+from mailsettings.models import User
+
+PASSWORD = "only-for-these-tests"
+LogIn = Callable[[str], Client]
+MODEL = {"id": "invoices", "delivery_mode": "background_smtp", "subject": "Rechnung {{ number }}"}
+BODY = {"text": "Guten Tag, anbei die Rechnung.", "html": "<p>Guten Tag, <b>anbei</b> die Rechnung.</p><script>x()</script>"}
+
+
+def document() -> dict[str, Any]:
+    """The configuration of the cast."""
+    server = {"smtp_server": "mail.kanzlei-huber.example", "send_system": 1, "sender_address": "office@kanzlei-huber.example"}
+    return {
+        "version": 1,
+        "operators": [_person("root", "Betrieb")],
+        "firms": [
+            {
+                "id": "huber",
+                "name": "Kanzlei Huber",
+                "parameters": server,
+                "users": [_person("anna", "Anna Huber", "firm_admin"), _person("bernd", "Bernd Moser", "firm_user")],
+                "employees": [{"id": "1", "name": "Anna Huber", "email": "anna@kanzlei-huber.example", "user": "anna"}],
+                "print_models": [{**MODEL, **BODY}],
+                "com_customers": [
+                    {
+                        "id": "muster",
+                        "name": "Musterkunde GmbH",
+                        "parameters": {"sender_address": "rechnung@musterkunde.example"},
+                        "users": [_person("max", "Max Muster", "com_admin"), _person("mia", "Mia Muster", "com_user")],
+                        "print_models": [{**MODEL, **BODY}],
+                    },
+                    {
+                        "id": "beispiel",
+                        "name": "Beispiel Handels KG",
+                        "users": [_person("eva", "Eva Beispiel", "com_admin")],
+                        "print_models": [{**MODEL, **BODY}],
+                    },
+                ],
+            },
+            {
+                "id": "gruber",
+                "name": "Kanzlei Gruber",
+                "parameters": {"smtp_server": "mail.gruber.example", "send_system": 1, "sender_address": "office@gruber.example"},
+                "users": [_person("greta", "Greta Gruber", "firm_admin")],
+                "print_models": [{**MODEL, **BODY}],
+            },
+        ],
+    }
+
+
+def _person(login: str, name: str, role: str = "") -> dict[str, str]:
+    return {"id": login, "name": name, "password": PASSWORD, **({"role": role} if role else {})}
+
+
+@pytest.fixture
+def cast(db: None) -> None:
+    """Everybody has moved in."""
+    import_document(document(), actor="test")
+
+
+@pytest.fixture
+def log_in(cast: None) -> LogIn:
+    """A browser in which this user is logged in."""
+
+    def logged_in(login: str) -> Client:
+        client = Client()
+        client.force_login(person(login))
+        return client
+
+    return logged_in
+
+
+def person(login: str) -> User:
+    return User.objects.select_related("tenant__firm").get(login=login)
+
+
+def mail(login: str, number: int = 1, **changes: Any) -> MailJob:
+    """A job of this user's, with these columns changed as the engine would."""
+    to = [f"klient{number}@kunde.example", f"zweiter{number}@kunde.example"]
+    attachment = {"filename": f"{number}.html", "content_type": "text/html", "content_base64": "PGI+aGk8L2I+"}
+    message = {"print_model": "invoices", "to": to, "variables": {"number": str(number)}, "attachments": [attachment]}
+    result = submit(person(login), parse_message(message))
+    assert result.id is not None, result
+    if changes:
+        MailJob.objects.filter(pk=result.id).update(**changes)
+    return MailJob.objects.get(pk=result.id)

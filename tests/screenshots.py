@@ -1,0 +1,102 @@
+"""`make screenshots`: pictures of the main pages for the README, from a demo stack of its own; looked at by people, not compared."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import django
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "docs"
+SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
+PAGES = {
+    "dashboard": "/",
+    "jobs": "/jobs/",
+    "job": "first failed job",
+    "log": "/log/",
+    "inbox": "/inbox/",
+    "settings": "/settings/",
+    "accounts": "/email-accounts/",
+    "employees": "/employees/",
+    "login": "/accounts/login/",
+}
+# Some mails that go well, some that a server refuses, one that waits for a person.
+SCENE = """
+from diagnostics.demo import submit_run
+from mailjobs.core.message import parse_message
+from mailjobs.submission import submit
+from mailsettings.models import User
+submit_run("Honorarnoten November")
+def mail(login, to, subject, **more):
+    user = User.objects.select_related("tenant__firm").get(login=login)
+    submit(user, parse_message({"to": to, "subject": subject, "text": "Guten Tag", **more}))
+mail("anna.huber", ["reject-alt@kunde.example", "buchhaltung@kunde.example"], "Mahnung 2026-000871")
+mail("anna.huber", ["reject-archiv@muster-bau.example"], "Honorarnote 2026-001042")
+mail("anna.huber", ["reject-rechnung@muster-bau.example"], "Honorarnote 2026-001043")
+mail("bernd.moser", ["grey-office@langsam.example"], "Jahresabschluss 2025")
+mail("max.muster", ["reject-einkauf@kunde.example"], "Rechnung 4711")
+mail("anna.huber", ["lohn@kunde.example"], "", print_model="payslips", subject="Abrechnung November", text="Guten Tag")
+"""
+
+
+def main() -> None:
+    sys.path.insert(0, str(ROOT))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    from diagnostics.management.commands.demo import own_environment, own_stack  # noqa: PLC0415 (Django must be set up first)
+
+    PICTURES.mkdir(exist_ok=True)
+    wanted = sys.argv[1:] or list(PAGES)
+    with own_environment() as environment, own_stack(environment), sync_playwright() as playwright:
+        subprocess.run([sys.executable, "manage.py", "shell", "--no-imports", "-c", SCENE], env=environment, cwd=ROOT, check=True)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-quic"])
+        address = f"http://127.0.0.1:{environment['PORT']}"
+        for picture in _pictures(browser, address, wanted):
+            print(picture)
+        browser.close()
+
+
+def _pictures(browser: Browser, address: str, wanted: list[str]) -> Iterator[Path]:
+    for size, (width, height) in SIZES.items():
+        for scheme in ("light", "dark"):
+            for language in ("de", "en"):
+                context = browser.new_context(
+                    viewport={"width": width, "height": height}, color_scheme=scheme, locale=f"{language}-AT"
+                )
+                page = context.new_page()
+                if "login" in wanted:
+                    page.goto(f"{address}/accounts/login/")
+                    yield _shot(page, f"login-{size}-{scheme}-{language}")
+                _log_in(page, address)
+                for name in wanted:
+                    if name != "login":
+                        page.goto(address + (_first_failed(page, address) if name == "job" else PAGES[name]))
+                        yield _shot(page, f"{name}-{size}-{scheme}-{language}")
+                context.close()
+
+
+def _log_in(page: Page, address: str) -> None:
+    page.goto(f"{address}/accounts/login/")
+    page.fill("input[name=login]", "anna.huber")
+    page.fill("input[name=password]", "postausgang-demo")
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url(f"{address}/")
+
+
+def _first_failed(page: Page, address: str) -> str:
+    page.goto(f"{address}/jobs/?state=partly_sent")
+    return page.locator("a.row-link").first.get_attribute("href") or "/jobs/"
+
+
+def _shot(page: Page, name: str) -> Path:
+    path = PICTURES / f"{name}.png"
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=path, full_page="narrow" not in name)
+    return path
+
+
+if __name__ == "__main__":
+    main()
