@@ -82,7 +82,7 @@ def _banners(user: User) -> Iterator[Banner]:
         yield Banner(
             "demo",
             _("Demo installation: mails go to the local test mail server only."),
-            url_of("test_mailbox"),
+            url_of("test_mailbox") if settings.SMTP_SINK_DIR else "",
             _("Test mailbox"),
         )
 

@@ -35,7 +35,7 @@ def _column(label: object, *classes: str, **more: Any) -> tables.Column:
     return tables.Column(verbose_name=label, attrs={"td": {"class": names}, "th": {"class": head}}, **more)
 
 
-class JobTable(tables.Table):  # type: ignore[misc] (ships no types)
+class JobTable(tables.Table):  # type: ignore[misc]
     """Mail jobs, newest first."""
 
     select = tables.Column(accessor="pk", orderable=False)

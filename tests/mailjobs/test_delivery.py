@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mailjobs import delivery, keeping, queue
+from mailjobs import delivery, engine, keeping, queue
 from mailjobs.models import FrozenMail, InternalMessage, JobRecipient, LoginPause, MailJob, MailLogEntry
 from mailjobs.submission import cancel, release, requeue, submit, submit_many
 from mailsettings.changes import Book, own_values, save_parameters, save_secret
@@ -196,9 +196,8 @@ def test_temporary_refusal_is_deferred_and_sent_when_due(smtp_server: CountingSe
     move_in(smtp_server)
     smtp_server.reply = "451 4.3.0 Try again later"
     submit(user("bernd"), invoice())
-    engine = threading.Event()
     threading.Timer(1.0, lambda: setattr(smtp_server, "reply", "250 2.0.0 Ok")).start()
-    deliver(stop=engine)
+    deliver()
     assert states() == ["sent"]
     assert MailJob.objects.get().attempts > 1
     assert InternalMessage.objects.count() == 0
@@ -266,7 +265,7 @@ def test_direct_mail_does_not_wait_for_a_slow_server_before_the_body(
     smtp_server: CountingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """S2: a deadline before the body, no retry, nothing sent."""
-    monkeypatch.setattr(delivery, "DIRECT_SECONDS", 0.0)
+    monkeypatch.setattr(engine, "DIRECT_SECONDS", 0.0)
     move_in(smtp_server, parameters={"send_system": 0})
     result = submit(user("bernd"), invoice())
     assert (result.status, smtp_server.received) == ("failed", [])
@@ -303,10 +302,10 @@ def test_switching_redirect_on_waits_for_mail_on_the_wire(smtp_server: CountingS
     move_in(smtp_server)
     smtp_server.delay = 1.0
     submit(user("bernd"), invoice())
-    engine = threading.Thread(target=deliver)
-    engine.start()
+    thread = threading.Thread(target=deliver)
+    thread.start()
     while not queue.on_wire([Tenant.objects.get(slug="huber").pk]):
         time.sleep(0.01)
     change_firm(redirect_enabled=True)
     assert len(smtp_server.received) == 1, "the mail on the wire had arrived when the call returned"
-    engine.join()
+    thread.join()

@@ -12,7 +12,8 @@ from django.utils.translation import ngettext
 from mailjobs.command_line import open_text, say, tenant_named
 from mailjobs.matrix import cells
 from mailsettings.changes import Book
-from mailsettings.configuration import ConfigurationInvalid, dump, export_document, import_document, load
+from mailsettings.configuration import ConfigurationInvalid, import_document, load
+from mailsettings.export import dump, export_document
 
 
 class Command(BaseCommand):
