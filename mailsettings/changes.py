@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mailsettings.core.addresses import AddressInvalid, key_of, parse_recipient, parse_sender
@@ -23,10 +23,11 @@ from mailsettings.core.parameters import (
     ParameterInvalid,
     ParameterLevel,
     in_force,
+    on_anywhere,
     parse_value,
     switched_on,
 )
-from mailsettings.core.relay import Level, binding, oauth_binding
+from mailsettings.core.relay import SMTP_PASSWORD, Level, binding, oauth_binding
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials, Role, TenantKind
 from mailsettings.models import (
     AuditEvent,
@@ -242,6 +243,59 @@ def sender_from_employee(user: User, own: Mapping[str, Any]) -> str:
     return employee.email if switched_on(layers, "update_sender_from_employee") else ""
 
 
+def refuse_own_sender(user: User, sender: str) -> None:
+    """C2: at firms, a user's own sender address is one of the linked employee's. Forms and API call it, an import only warns.
+
+    Raises Refused.
+    """
+    employee = _employee_at_firm(user)
+    if sender and employee and key_of(sender) not in map(key_of, employee.addresses):
+        message = _("%(sender)s is none of the e-mail addresses of the linked employee %(employee)s.")
+        words = {"sender": sender, "employee": employee.name}
+        raise Refused([Objection("sender_address", "not_on_employee", message % words)])
+
+
+def refuse_vanishing_address(employee: Employee, before: Iterable[str]) -> None:
+    """C2: none of the addresses an employee had `before` vanishes while the linked user sends with it.
+
+    Forms and API call it inside the change, when P6 has had its say; an import only warns.
+    Raises Refused, naming what depends on it.
+    """
+    user = employee.user
+    if user is None or _employee_at_firm(user) is None:
+        return
+    vanished = set(map(key_of, before)) - set(map(key_of, employee.addresses))
+    own = str(own_values(user).get("sender_address", ""))
+    if own and key_of(own) in vanished:
+        message = _("The own settings of the user %(user)s still send as %(sender)s.") % {"user": user.login, "sender": own}
+        raise Refused([Objection("email", "address_in_use", message)])
+    account = EmailAccount.objects.filter(user=user, is_active=True).first()
+    if account and key_of(account.sender_address) in vanished and _checks_sender(user):
+        message = _("The e-mail account %(account)s of the user %(user)s still sends as %(sender)s, and “Check sender” is on.")
+        words = {"account": account.slug, "user": user.login, "sender": account.sender_address}
+        raise Refused([Objection("email", "address_in_use", message % words)])
+
+
+def refuse_shared_identity(owner: Owner, values: Mapping[str, Any]) -> None:
+    """S3: the process's identity only where *Absender prüfen* is on or an administrator confirms. Forms and API call it.
+
+    Raises Refused.
+    """
+    if not _shares_identity(values):
+        return
+    tenant = _tenant_of(owner)
+    if tenant.is_com_customer:
+        message = _("This send system needs a user and a password at a Com customer.")
+        raise Refused([Objection("send_system", "shared_identity", message)])
+    confirmed = values.get("confirm_shared_identity")
+    if confirmed is None:
+        confirmed = own_values(tenant).get("confirm_shared_identity")
+    checked = values.get("check_sender") is True or own_values(tenant).get("check_sender") is True
+    if not checked and confirmed is not True:
+        message = _("Switch “Check sender” on, or confirm below that the shared identity is meant.")
+        raise Refused([Objection("send_system", "shared_identity", f"{_shared_identity_warning()} {message}")])
+
+
 def own_values(owner: Tenant | User) -> dict[str, Any]:
     """The parameters that a tenant or user sets itself."""
     parameter_set = ParameterSet.objects.filter(**_owner_filter(owner)).first()
@@ -354,7 +408,7 @@ def save_print_model(
 def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved."""
     level = _level_of(owner)
-    bound = binding(level) if key == "smtp_password" else oauth_binding(level)
+    bound = _binding_of(level, key)
     place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": _set_of(owner)}
     known = Secret.objects.filter(**place, key=key, binding=bound).first()
     if known and _same_secret(known, secret, owner=level.holder.owner):
@@ -362,6 +416,42 @@ def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     sealed = seal(secret, owner=level.holder.owner, key=key, binding=bound)
     Secret.objects.update_or_create(**place, key=key, defaults={"sealed": sealed, "binding": bound})
     book.note(_tenant_of(owner), "secret", f"{_name_of(owner)}/{key}", {}, {"entered": True})
+
+
+def forget_secret(book: Book, owner: Owner, key: str) -> None:
+    """Delete a stored secret, if there is one."""
+    secrets = secrets_of(owner).filter(key=key)
+    if secrets:
+        secrets.delete()
+        book.note(_tenant_of(owner), "secret", f"{_name_of(owner)}/{key}", {"entered": True}, {})
+
+
+def secrets_of(owner: Owner) -> QuerySet[Secret]:
+    """The sealed secrets of an owner."""
+    if isinstance(owner, EmailAccount):
+        return owner.secrets.all()
+    return Secret.objects.filter(**{f"parameter_set__{name}": value for name, value in _owner_filter(owner).items()})
+
+
+def secret_fits(owner: Owner, secret: Secret) -> bool:
+    """Whether a stored secret may still be offered: server, port, user and TLS are those it was entered for (P5)."""
+    return secret.binding == _binding_of(_level_of(owner), secret.key)
+
+
+def warn_of_stale_secrets(book: Book, tenant: Tenant) -> None:
+    """P5: say whose secrets no longer fit, at this tenant and below; pages call it after a connection has changed."""
+    here = Q(tenant=tenant) | Q(tenant__firm=tenant)
+    below = Q(parameter_set__tenant=tenant) | Q(parameter_set__tenant__firm=tenant)
+    below |= Q(parameter_set__user__tenant=tenant) | Q(parameter_set__user__tenant__firm=tenant)
+    below |= Q(account__in=EmailAccount.objects.filter(here))
+    rows = Secret.objects.filter(below).select_related(
+        "account__tenant__firm", "parameter_set__tenant__firm", "parameter_set__user__tenant__firm"
+    )
+    for secret in rows:
+        owner = _owner_of_secret(secret)
+        if owner is not None and not secret_fits(owner, secret):
+            message = _("%(name)s: the secret must be entered again, because server, port, user or TLS have changed.")
+            book.warnings.append(message % {"name": _name_of(owner)})
 
 
 def set_password(book: Book, user: User, password: str) -> None:
@@ -378,6 +468,39 @@ def save_appearance(user: User, *, language: str | None = None, theme: str | Non
     if theme is not None:
         user.theme = theme
     user.save(update_fields=["language", "theme"])
+
+
+def _employee_at_firm(user: User) -> Employee | None:
+    """The linked employee of a firm's user, about whom C2 speaks."""
+    if user.tenant is None or user.tenant.is_com_customer:
+        return None
+    return Employee.objects.filter(user=user).first()
+
+
+def _checks_sender(user: User) -> bool:
+    return own_values(user).get("check_sender") is True or on_anywhere(general_layers(_tenant_of(user)), "check_sender")
+
+
+def _shared_identity_warning() -> str:
+    return _("With this setting any employee can send with any sender address, the managing director's included.")
+
+
+def _shares_identity(values: Mapping[str, Any]) -> bool:
+    system = SEND_SYSTEMS.get(values.get("send_system", 0))
+    if system is None:
+        return False
+    without_login = system.credentials is Credentials.NTLM and not values.get("smtp_user")
+    return system.credentials is Credentials.PROCESS or without_login
+
+
+def _binding_of(level: Level, key: str) -> str:
+    return binding(level) if key == SMTP_PASSWORD else oauth_binding(level)
+
+
+def _owner_of_secret(secret: Secret) -> Owner | None:
+    if secret.account:
+        return secret.account
+    return (secret.parameter_set.tenant or secret.parameter_set.user) if secret.parameter_set else None
 
 
 def _same_secret(known: Secret, secret: str, *, owner: str) -> bool:
@@ -530,10 +653,8 @@ def _parameter_warnings(owner: Tenant | User, values: Mapping[str, Any]) -> list
 
 def _connection_warnings(name: str, values: Mapping[str, Any]) -> list[str]:
     warnings = []
-    system = SEND_SYSTEMS.get(values.get("send_system", 0))
-    if system and system.credentials in {Credentials.PROCESS, Credentials.NTLM} and not values.get("smtp_user"):
-        message = _("With this setting any employee can send with any sender address, the managing director's included.")
-        warnings.append(f"{name}: {message}")
+    if _shares_identity(values):
+        warnings.append(f"{name}: {_shared_identity_warning()}")
     if values.get("smtp_tls") == "off" and values.get("smtp_user") and not values.get("allow_plain_auth"):
         warnings.append(_("%(name)s: a password is never sent without TLS, save to this machine itself.") % {"name": name})
     return warnings

@@ -80,7 +80,10 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a mail says and to whom. `text` or `html` may be empty; `boundary_seed` must differ from mail to mail."""
+    """What a mail says and to whom. `text` or `html` may be empty; `boundary_seed` must differ from mail to mail.
+
+    Without a sender there is no From: the mail opens in the user's own client, which has one (R1 level 7).
+    """
 
     message_id: str  # with its angle brackets
     date: datetime  # aware

@@ -1,7 +1,9 @@
 """The overview: how it stands, how my mail goes, what is left of the first hour, what went wrong last (ui 9)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Count, Q
 from django.db.models.functions import Now
@@ -80,16 +82,18 @@ def _how_mail_goes(reader: User, discretion: Discretion) -> dict[str, object] | 
     sender = document["sender"]
     return {
         **facts,
-        "sentence": _sentence(document["channel"], str(facts["server"]), sender["address"] if sender else ""),
+        "sentence": _sentence(document, discretion, str(facts["server"])),
         "sender": sender,
         "refused": document["refused"],
         "redirect": document["redirect"],
     }
 
 
-def _sentence(channel: str, server: str, sender: str) -> str:
-    words = {"server": server, "sender": sender}
-    match Channel(channel):
+def _sentence(document: Mapping[str, Any], discretion: Discretion, server: str) -> str:
+    words = {"server": server, "sender": document["sender"]["address"] if document["sender"] else ""}
+    match Channel(document["channel"]):
+        case Channel.SMTP if discretion.hides(document):
+            return _("By SMTP over the mail server of the firm, as %(sender)s.") % words
         case Channel.SMTP:
             return _("By SMTP over %(server)s, as %(sender)s.") % words
         case Channel.EWS:
@@ -97,7 +101,7 @@ def _sentence(channel: str, server: str, sender: str) -> str:
         case Channel.GRAPH:
             return _("Over Microsoft Graph, as %(sender)s.") % words
         case Channel.CLIENT | Channel.DRAFT:
-            return _("Through your own mail client: no mail server is in force for you.")
+            return _("Through your own mail client.")
         case Channel.NONE:
             return _("Your mail does not go out at present.")
 

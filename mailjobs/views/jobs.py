@@ -113,7 +113,7 @@ def tell(request: HttpRequest, done: Done) -> None:
     if done.count:
         messages.success(request, f"{done.said} {done.skipped}".strip())
     elif done.skipped:
-        messages.warning(request, f"{_('Nothing was changed.')} {done.skipped}")
+        messages.warning(request, " ".join((_("Nothing was changed."), done.skipped)))
     else:
         messages.warning(request, _("Nothing was chosen."))
 

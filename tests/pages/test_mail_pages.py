@@ -1,6 +1,7 @@
 """The pages about mail: who sees what, what the buttons do, what the preview may never do."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -196,7 +197,7 @@ def test_u3_every_page_says_where_mail_goes_and_who_switched_it_on(log_in: LogIn
 
 def test_j1_every_page_says_when_nothing_delivers(log_in: LogIn) -> None:
     job = mail("anna")
-    MailJob.objects.filter(pk=job.pk).update(due_at=timezone.now() - timezone.timedelta(minutes=12, seconds=5))
+    MailJob.objects.filter(pk=job.pk).update(due_at=timezone.now() - timedelta(minutes=12, seconds=5))
     client = log_in("anna")
     assert "the oldest due mail waits 12 minutes" in text_of(client, "/log/")
     queue.heartbeat("worker", [])
@@ -303,7 +304,7 @@ def test_a_mails_page_tells_cause_remedy_attempts_and_ladder(log_in: LogIn) -> N
 
 @pytest.mark.parametrize("state", [*StateChoices.values])
 def test_a_mails_page_answers_in_every_state(log_in: LogIn, state: str) -> None:
-    more = {"held": {"held_for": "firm", "held_reason": "restored"}, "sending": {"lease_until": timezone.now()}}.get(state, {})
+    more: dict[str, object] = {"held": {"held_for": "firm", "held_reason": "restored"}, "sending": {"lease_until": timezone.now()}}.get(state, {})
     job = mail("anna", state=state, last_error="" if state == "new" else UNKNOWN_USER, **more)
     JobRecipient.objects.filter(job=job).update(state="refused", reply=UNKNOWN_USER)
     text_of(log_in("anna"), f"/jobs/{job.pk}/")
@@ -313,7 +314,7 @@ def test_a_mails_page_answers_in_every_state(log_in: LogIn, state: str) -> None:
 
 def test_a_refused_message_has_a_page_with_its_explanation(log_in: LogIn) -> None:
     entry = MailLogEntry.objects.create(
-        tenant=person("mia").tenant,
+        tenant=Tenant.objects.get(slug="muster"),
         user=person("mia"),
         outcome="refused",
         subject="",
@@ -391,7 +392,7 @@ def test_the_overview_says_how_mail_goes_and_what_is_missing(log_in: LogIn) -> N
     assert "No mail was handed over yet" in page
     assert "1 of 2 users are linked to no employee" in page
     assert "The mail server does not accept user or password" in page
-    assert "By SMTP over mail server of the firm, as rechnung@musterkunde.example." in text_of(log_in("mia"), "/")
+    assert "By SMTP over the mail server of the firm, as rechnung@musterkunde.example." in text_of(log_in("mia"), "/")
     assert "carries the firm&#x27;s address" in text_of(log_in("eva"), "/")
     assert "How your mail goes" not in text_of(log_in("root"), "/")
 

@@ -1,0 +1,64 @@
+"""The operator's view of the settings: everything to read, nothing to write, no secret in sight."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from mailsettings.models import AuditEvent, EmailAccount, Employee, ParameterSet, PrintModel, Tenant, User
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Lists and details; changes go through the portal, the import and the command line, which know their consequences."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Tenant)
+class TenantAdmin(ReadOnlyAdmin):
+    list_display = ("slug", "name", "kind", "firm", "sends_as_firm")
+    list_filter = ("kind",)
+    search_fields = ("slug", "name")
+
+
+@admin.register(User)
+class UserAdmin(ReadOnlyAdmin):
+    list_display = ("login", "name", "role", "tenant", "is_active", "last_login")
+    list_filter = ("role", "is_active")
+    search_fields = ("login", "name", "email")
+    exclude = ("password",)
+
+
+@admin.register(Employee)
+class EmployeeAdmin(ReadOnlyAdmin):
+    list_display = ("name", "tenant", "email", "user", "is_active")
+    search_fields = ("name", "email")
+
+
+@admin.register(EmailAccount)
+class EmailAccountAdmin(ReadOnlyAdmin):
+    list_display = ("slug", "tenant", "sender_address", "user", "is_active")
+    search_fields = ("slug", "sender_address")
+
+
+@admin.register(PrintModel)
+class PrintModelAdmin(ReadOnlyAdmin):
+    list_display = ("slug", "tenant", "context", "account", "delivery_mode", "stage", "is_active")
+    list_filter = ("stage", "delivery_mode")
+
+
+@admin.register(ParameterSet)
+class ParameterSetAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "tenant", "user")
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "actor", "tenant", "action", "subject")
+    list_filter = ("action",)
+    search_fields = ("actor", "subject")

@@ -1,0 +1,76 @@
+"""Employees: a person's addresses and the linked user-ID (T3, P6, C2)."""
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from mailsettings import changes
+from mailsettings.changes import Book, Objection, Refused
+from mailsettings.forms.fields import LinesField, ObjectingForm
+from mailsettings.models import Employee, Tenant, User
+
+_FIELDS = ("number", "name", "email", "additional_emails", "user", "is_active")
+
+
+class EmployeeForm(ObjectingForm):
+    """One employee."""
+
+    number = forms.CharField(
+        label=gettext_lazy("ID"),
+        max_length=64,
+        help_text=gettext_lazy("Letters, digits, dots, hyphens and underscores; it cannot be changed later."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    email = forms.CharField(
+        label=gettext_lazy("E-mail"),
+        required=False,
+        help_text=gettext_lazy("With a linked user ID it becomes the user's own sender address, unless the settings say otherwise."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    additional_emails = LinesField(
+        label=gettext_lazy("Further e-mail addresses"),
+        required=False,
+        help_text=gettext_lazy("One per line: other addresses this person may send with, such as office@ or invoices@."),
+    )
+    user = forms.ModelChoiceField(
+        User.objects.none(),
+        label=gettext_lazy("Linked user ID"),
+        required=False,
+        empty_label=gettext_lazy("Not linked"),
+        help_text=gettext_lazy("“Check sender” needs this link: without it the user cannot send while it is on."),
+    )
+    is_active = forms.BooleanField(
+        label=gettext_lazy("Active"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy("A deactivated employee gives no addresses for “Check sender” any more."),
+    )
+
+    def __init__(self, tenant: Tenant, employee: Employee | None, data: QueryDict | None = None) -> None:
+        self.tenant, self.employee = tenant, employee
+        super().__init__(data, initial={name: getattr(employee, name) for name in _FIELDS} if employee else None)
+        user = self.fields["user"]
+        if isinstance(user, forms.ModelChoiceField):
+            user.queryset = tenant.users.order_by("login")
+        self.fields["number"].disabled = employee is not None
+
+    def save(self, book: Book) -> Employee:
+        """Write the employee; inside a transaction. Raises Refused."""
+        data = self.cleaned_data
+        if self.employee is None and Employee.objects.filter(tenant=self.tenant, number=data["number"]).exists():
+            raise Refused([Objection("number", "exists", _("There is an employee with this ID already."))])
+        before = self.employee.addresses if self.employee else []
+        saved = changes.save_employee(
+            book,
+            tenant=self.tenant,
+            number=data["number"],
+            name=data["name"],
+            email=data["email"],
+            additional_emails=data["additional_emails"],
+            user=data["user"],
+            active=data["is_active"],
+        )
+        changes.refuse_vanishing_address(saved, before)
+        return saved

@@ -1,0 +1,137 @@
+"""Form fields for parameters: tri-state switches, write-only secrets, the inherited value in grey (rules P)."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from mailsettings.changes import Refused
+from mailsettings.core.parameters import PARAMETERS, Group, Kind, Parameter, Value
+from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials
+from mailsettings.forms.sheet import Entry
+from mailsettings.forms.words import HELP, advice_on, say_value
+from mailsettings.wording import CHOICE_LABELS, GROUP_LABELS, PARAMETER_LABELS, SEND_SYSTEM_LABELS
+
+INHERIT = "inherit"
+FOLDED = frozenset({Group.EXCHANGE, Group.OAUTH, Group.LIMITS})
+_MONO = frozenset({Kind.CERTIFICATE, Kind.NETWORKS})
+
+
+class LinesField(forms.CharField):
+    """A list of texts, one per line."""
+
+    widget = forms.Textarea(attrs={"rows": 3})
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, (list, tuple)) else value
+
+    def to_python(self, value: Any) -> Any:
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
+
+
+class ObjectingForm(forms.Form):
+    """A form that shows what `changes` refuses at the fields it speaks of, and whose groups may be folded."""
+
+    def object(self, refused: Refused) -> None:
+        for objection in refused.objections:
+            self.add_error(objection.field if objection.field in self.fields else None, objection.message)
+
+    def group(self, heading: object, names: Iterable[str], *, text: str = "", folded: bool = False) -> dict[str, Any]:
+        """A group as `templates/mailsettings/form.html` shows it; one with errors or own values is never folded."""
+        fields = [self[name] for name in names if name in self.fields]
+        busy = any(field.errors or self._filled(field) for field in fields)
+        return {"heading": heading, "text": text, "fields": fields, "foldable": folded, "open": busy}
+
+    def _filled(self, field: forms.BoundField) -> bool:
+        return field.value() not in (None, "", []) or bool(getattr(field.field, "filled", False))
+
+
+def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = True) -> forms.Field:
+    """The field of one parameter; `shared_identity` offers send systems 2 and 3, `inherits` shows the origin."""
+    row = PARAMETERS[entry.key]
+    field = _bare_field(row, entry, shared_identity=shared_identity)
+    field.label, field.required, field.disabled = PARAMETER_LABELS[entry.key], False, bool(entry.locked)
+    field.help_text = HELP[entry.key] if entry.secret is None else _say_secret(entry)
+    shown: dict[str, Any] = {"more": advice_on(entry.key), "mono": row.kind in _MONO, "filled": entry.secret is not None}
+    if entry.locked:
+        shown["origin"] = {"text": entry.locked if entry.is_own else f"{entry.origin}. {entry.locked}", "own": False, "locked": True}
+    elif inherits or entry.secret is not None:
+        shown["origin"] = {"text": entry.origin, "own": entry.is_own, "locked": False}
+    for name, value in shown.items():
+        setattr(field, name, value)
+    return field
+
+
+def initial_of(entry: Entry) -> Any:
+    """What the field shows at first: the own value, or the inherited one where nobody can type."""
+    value = entry.own if not entry.locked or entry.own is not None else entry.inherited
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return list(value) if isinstance(value, tuple) else value
+
+
+def parameter_groups(form: ObjectingForm, *, extra: Mapping[Group, Iterable[str]] | None = None) -> list[dict[str, Any]]:
+    """The fields under the headings of their groups."""
+    groups = []
+    for group in Group:
+        names = [key for key, row in PARAMETERS.items() if row.group is group and key in form.fields]
+        names += (extra or {}).get(group, ())
+        if names:
+            groups.append(form.group(GROUP_LABELS[group], names, folded=group in FOLDED))
+    return groups
+
+
+def _bare_field(row: Parameter, entry: Entry, *, shared_identity: bool) -> forms.Field:
+    if row.key == "send_system":
+        return _choice([(number, SEND_SYSTEM_LABELS[number]) for number in _possible(entry, shared_identity=shared_identity)], entry, int)
+    match row.kind:
+        case Kind.SWITCH:
+            return _choice([("yes", _("Yes")), ("no", _("No"))], entry, lambda value: value == "yes")
+        case Kind.CHOICE:
+            return _choice([(choice, CHOICE_LABELS[row.key, choice]) for choice in row.choices], entry, str)
+        case Kind.NUMBER:
+            return forms.IntegerField(widget=forms.TextInput(attrs=_hints(entry) | {"inputmode": "numeric"}))
+        case Kind.ADDRESSES | Kind.NETWORKS:
+            return LinesField(widget=forms.Textarea(attrs=_hints(entry) | {"rows": 3}))
+        case Kind.CERTIFICATE:
+            return forms.CharField(widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
+        case Kind.SECRET:
+            return forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
+        case _:
+            return forms.CharField(widget=forms.TextInput(attrs=_hints(entry)))
+
+
+def _possible(entry: Entry, *, shared_identity: bool) -> list[int]:
+    process = Credentials.PROCESS
+    return [number for number, row in SEND_SYSTEMS.items() if shared_identity or row.credentials is not process or entry.own == number]
+
+
+def _choice(choices: list[tuple[Any, Any]], entry: Entry, coerce: Any) -> forms.Field:
+    inherited = entry.inherited
+    nothing = _("Not set here") if inherited is None else _("Not set here: %(value)s") % {"value": say_value(entry.key, inherited)}
+    return forms.TypedChoiceField(choices=[("", nothing), *choices], coerce=coerce, empty_value=None)
+
+
+def _hints(entry: Entry) -> dict[str, str]:
+    hints = {"autocomplete": "off", "spellcheck": "false"}
+    if entry.inherited is not None and entry.own is None:
+        hints["placeholder"] = _say_hint(entry.inherited)
+    return hints
+
+
+def _say_hint(value: Value) -> str:
+    return "\n".join(value) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _say_secret(entry: Entry) -> str:
+    if entry.secret is None:
+        return ""
+    day = date_format(localtime(entry.secret.changed_at), "SHORT_DATE_FORMAT")
+    if entry.secret_fits:
+        return _("Entered on %(day)s. Leave empty to keep it.") % {"day": day}
+    if entry.key == "smtp_password":
+        return _("Entered on %(day)s; must be entered again because server, port, user or TLS have changed.") % {"day": day}
+    return _("Entered on %(day)s; must be entered again because authority, tenant or client have changed.") % {"day": day}
