@@ -1,13 +1,15 @@
 """Reset, release or withdraw many jobs, and say of how many it was done and why not of the others (ui 3)."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailjobs import submission
-from mailjobs.models import StateChoices
+from mailjobs.models import REQUEUEABLE_STATES, StateChoices
 from mailjobs.selectors import jobs_visible_to
 from mailsettings.models import User
 
@@ -41,10 +43,13 @@ def act(user: User, action: str, ids: Sequence[int], *, confirm_unknown: bool = 
             raise ValueError(action)
 
 
-def uncertain_among(user: User, ids: Sequence[int]) -> int:
-    """How many of these jobs may have arrived already; to reset them needs an explicit yes."""
-    rows = jobs_visible_to(user).filter(state=StateChoices.UNKNOWN)
-    return sum(rows.filter(pk__in=chunk).count() for chunk in _chunks(ids))
+def resettable(user: User, ids: Sequence[int]) -> tuple[int, int]:
+    """How many of these jobs are uncertain, so that a reset needs an explicit yes, and how many others can be reset."""
+    counts: Counter[str] = Counter()
+    for chunk in _chunks(ids):
+        rows = jobs_visible_to(user).filter(pk__in=chunk, state__in=REQUEUEABLE_STATES)
+        counts.update(dict(rows.order_by().values_list("state").annotate(Count("pk"))))
+    return counts[StateChoices.UNKNOWN], counts.total() - counts[StateChoices.UNKNOWN]
 
 
 def _requeue(user: User, ids: Sequence[int], *, confirm_unknown: bool) -> Done:

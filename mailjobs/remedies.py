@@ -121,8 +121,35 @@ REMEDIES: Mapping[ReplyClass, Remedy] = {
     ),
 }
 
+TROUBLES: Mapping[str, object] = {
+    Trouble.HOST_UNKNOWN: gettext_lazy("The name of the mail server does not exist"),
+    Trouble.DNS_FAILURE: gettext_lazy("The name service did not answer"),
+    Trouble.HOST_NOT_ALLOWED: gettext_lazy("This mail server may not be used"),
+    Trouble.REFUSED: gettext_lazy("The connection was refused"),
+    Trouble.UNREACHABLE: gettext_lazy("The mail server is unreachable"),
+    Trouble.TIMEOUT: gettext_lazy("The mail server did not answer in time"),
+    Trouble.NOT_SMTP: gettext_lazy("What answered is no mail server"),
+    Trouble.STARTTLS_MISSING: gettext_lazy("The mail server offers no STARTTLS"),
+    Trouble.TLS_VERSION: gettext_lazy("The mail server's TLS version is too old"),
+    Trouble.CERTIFICATE_EXPIRED: gettext_lazy("The mail server's certificate has expired"),
+    Trouble.CERTIFICATE_NAME: gettext_lazy("The mail server's certificate is made out to another name"),
+    Trouble.CERTIFICATE_UNTRUSTED: gettext_lazy("The mail server's certificate is not trusted"),
+    Trouble.AUTH_NEEDS_TLS: gettext_lazy("The password would go over the network without TLS"),
+    Trouble.MECHANISM_MISSING: gettext_lazy("The mail server offers no suitable way to log in"),
+    Trouble.CLOSED_BY_SERVER: gettext_lazy("The mail server closed the connection"),
+    Trouble.SMTPUTF8_MISSING: gettext_lazy("The mail server does not take international addresses"),
+    Trouble.SIZE: gettext_lazy("The mail is larger than the mail server takes"),
+    Trouble.UNSUPPORTED: gettext_lazy("The portal cannot use this send system"),
+    Trouble.OTHER: gettext_lazy("The hand-over broke off"),
+}
+_LOST = {
+    "The worker was lost while the mail was on the wire": gettext_lazy("The worker was lost while the mail was on the wire"),
+    "The worker was lost three times with this mail; it was set aside": gettext_lazy(
+        "The worker was lost three times with this mail; it was set aside"
+    ),
+}
+_RECIPIENT = re.compile(r"\s*<[^<>\s]*@[^<>\s]*>:?")
 _ERROR = re.compile(r"(?P<code>[2-5]\d\d)(?: (?P<enhanced>\d\.\d{1,3}\.\d{1,3}))?(?: (?P<text>.*))?", re.DOTALL)
-_TROUBLES = frozenset(trouble.value for trouble in Trouble)
 _VARIES = re.compile(r"""@|^[<\["“(']|[a-z][\w-]*\.[a-z]|^reference\b""", re.IGNORECASE)  # addresses, server names, quotations
 _NAMES_RECIPIENT = re.compile(r" <[^<>]+>$")
 
@@ -144,10 +171,18 @@ def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
     return Remedy(_("The mail may not go out like this"), error, ADMINISTRATOR, settings=True)
 
 
+def say_error(error: str) -> str:
+    """A stored error as a line for people: words for what no server said, and no address that stands beside it anyway."""
+    trouble, _colon, detail = error.partition(":")
+    if trouble in TROUBLES:
+        return f"{TROUBLES[trouble]}:{detail}" if detail else str(TROUBLES[trouble])
+    return str(_LOST.get(error, "")) or _RECIPIENT.sub("", error)
+
+
 def reason_of(error: str, *, sender: str = "") -> ReplyClass | None:
     """The class of a last error as it was stored; None where no server and no network said it."""
     trouble = error.partition(":")[0]
-    if trouble in _TROUBLES:
+    if trouble in TROUBLES:
         return classify(Phase.CONNECT, None, Trouble(trouble), sender)
     if (found := _ERROR.match(error)) is None:
         return None

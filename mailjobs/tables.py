@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
 from mailjobs.models import LogOutcome, MailJob, MailLogEntry, StateChoices
+from mailjobs.remedies import say_error
 from mailjobs.wording import HOLDS
 
 # How the stamp of a log line looks.
@@ -95,7 +96,7 @@ class LogTable(tables.Table):  # type: ignore[misc]
 
     def render_subject(self, record: MailLogEntry) -> SafeString:
         where = reverse("job", args=[record.job_id]) if record.job_id else reverse("log_entry", args=[record.pk])
-        note = self.discretion.text(plan_of(record), record.error, record.server)
+        note = say_error(self.discretion.text(plan_of(record), record.error, record.server))
         return linked(where, record.subject, note, bad=True)
 
     def render_recipients(self, record: MailLogEntry) -> str:
@@ -120,7 +121,7 @@ def note_of(job: MailJob, discretion: Discretion) -> str:
         return str(HOLDS[Hold(job.held_reason)])
     if job.waiting_login and job.state in {StateChoices.NEW, StateChoices.DEFERRED}:
         return _("Waits: the log-in at the mail server was refused and is paused.")
-    error = discretion.text(job.plan, job.last_error)
+    error = say_error(discretion.text(job.plan, job.last_error))
     if job.state == StateChoices.DEFERRED:
         again = _("next try %(time)s") % {"time": moment(job.due_at)}
         return f"{error} – {again}" if error else again

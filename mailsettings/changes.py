@@ -438,20 +438,13 @@ def secret_fits(owner: Owner, secret: Secret) -> bool:
     return secret.binding == _binding_of(_level_of(owner), secret.key)
 
 
-def warn_of_stale_secrets(book: Book, tenant: Tenant) -> None:
-    """P5: say whose secrets no longer fit, at this tenant and below; pages call it after a connection has changed."""
-    here = Q(tenant=tenant) | Q(tenant__firm=tenant)
-    below = Q(parameter_set__tenant=tenant) | Q(parameter_set__tenant__firm=tenant)
-    below |= Q(parameter_set__user__tenant=tenant) | Q(parameter_set__user__tenant__firm=tenant)
-    below |= Q(account__in=EmailAccount.objects.filter(here))
-    rows = Secret.objects.filter(below).select_related(
-        "account__tenant__firm", "parameter_set__tenant__firm", "parameter_set__user__tenant__firm"
-    )
-    for secret in rows:
-        owner = _owner_of_secret(secret)
-        if owner is not None and not secret_fits(owner, secret):
-            message = _("%(name)s: the secret must be entered again, because server, port, user or TLS have changed.")
-            book.warnings.append(message % {"name": _name_of(owner)})
+def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
+    """P5: say whose secrets no longer fit, at this owner and below; pages call it after a connection has changed."""
+    for secret in _secrets_at_and_below(owner):
+        holder = _owner_of_secret(secret)
+        if holder is not None and not secret_fits(holder, secret):
+            message = _("%(name)s: the password must be entered again, because server, port, user or TLS have changed.")
+            book.warnings.append(message % {"name": _name_of(holder)})
 
 
 def set_password(book: Book, user: User, password: str) -> None:
@@ -495,6 +488,17 @@ def _shares_identity(values: Mapping[str, Any]) -> bool:
 
 def _binding_of(level: Level, key: str) -> str:
     return binding(level) if key == SMTP_PASSWORD else oauth_binding(level)
+
+
+def _secrets_at_and_below(owner: Owner) -> QuerySet[Secret]:
+    rows = secrets_of(owner)
+    if isinstance(owner, Tenant):
+        accounts = EmailAccount.objects.filter(Q(tenant=owner) | Q(tenant__firm=owner))
+        sets = ParameterSet.objects.filter(
+            Q(tenant=owner) | Q(tenant__firm=owner) | Q(user__tenant=owner) | Q(user__tenant__firm=owner)
+        )
+        rows = Secret.objects.filter(Q(account__in=accounts) | Q(parameter_set__in=sets))
+    return rows.select_related("account__tenant__firm", "parameter_set__tenant__firm", "parameter_set__user__tenant__firm")
 
 
 def _owner_of_secret(secret: Secret) -> Owner | None:

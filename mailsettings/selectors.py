@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from mailsettings.core.addresses import key_of
 from mailsettings.core.facts import AccountFacts, EmployeeFacts, Facts, PrintModelFacts, Request, TenantFacts, UserFacts
-from mailsettings.core.parameters import CONNECTION_KEYS, Holder, Layer, ParameterLevel, Value, in_force
+from mailsettings.core.parameters import Holder, Layer, ParameterLevel, Value, in_force, locked_keys
 from mailsettings.core.send_systems import DeliveryMode, SendsAsFirm, Stage, TenantKind
 from mailsettings.models import EmailAccount, Employee, ParameterSet, PrintModel, PrintModelAccount, Secret, Tenant, User
 
@@ -158,16 +158,17 @@ def _accounts(tenant: Tenant) -> dict[int, AccountFacts]:
         "account_id", "key", "binding"
     ):
         secrets[account_id][key] = binding
-    firm_locks = tenant.firm is not None and "smtp_server" in {*tenant.firm.locked, *tenant.firm.locked_by_operator}
-    return {row.pk: _account_facts(row, secrets[row.pk], connection_locked=firm_locks) for row in rows}
+    locked = locked_keys(frozenset([*tenant.firm.locked, *tenant.firm.locked_by_operator])) if tenant.firm else frozenset()
+    return {row.pk: _account_facts(row, secrets[row.pk], locked) for row in rows}
 
 
-def _account_facts(row: EmailAccount, secrets: dict[str, str], *, connection_locked: bool) -> AccountFacts:
+def _account_facts(row: EmailAccount, secrets: dict[str, str], locked: frozenset[str]) -> AccountFacts:
+    """`locked`: what the firm locks for its Com customers' accounts too (T5)."""
     holder = Holder(f"account:{row.pk}", _frozen(row.values), secrets)
     return AccountFacts(
         id=row.slug,
         address=row.sender_address,
-        holder=holder.without(CONNECTION_KEYS) if connection_locked else holder,
+        holder=holder.without(locked),
         user=row.user.login if row.user else None,
         user_active=row.user.is_active if row.user else True,
         active=row.is_active,

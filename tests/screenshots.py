@@ -38,7 +38,7 @@ mail("anna.huber", ["reject-archiv@muster-bau.example"], "Honorarnote 2026-00104
 mail("anna.huber", ["reject-rechnung@muster-bau.example"], "Honorarnote 2026-001043")
 mail("bernd.moser", ["grey-office@langsam.example"], "Jahresabschluss 2025")
 mail("max.muster", ["reject-einkauf@kunde.example"], "Rechnung 4711")
-mail("anna.huber", ["lohn@kunde.example"], "", print_model="payslips", subject="Abrechnung November", text="Guten Tag")
+mail("anna.huber", ["lohn@kunde.example"], "Abrechnung November", print_model="payslips")
 """
 
 

@@ -276,11 +276,14 @@ def _retry(waiting: set[ReplyClass | None], *, progress: bool) -> Retry:
 
 
 def _error(state: State, verdicts: Mapping[str, _Verdict], end: _End) -> tuple[str, ReplyClass | None]:
-    """What to show as last error: what ended the exchange, else the first recipient's refusal that explains the state."""
+    """What to show as last error: what ended the exchange or the whole mail, else the first refusal that explains the state."""
     if state is State.SENT:
         return "", ReplyClass.ACCEPTED
     if end.reason not in {None, ReplyClass.ACCEPTED} and any(verdict.reason is end.reason for verdict in verdicts.values()):
         return end.error, end.reason
+    whole = next((verdict for verdict in verdicts.values() if verdict.reply and verdict.state is RecipientState.PENDING), None)
+    if whole is not None:
+        return str(whole.reply), whole.reason
     wanted = RecipientState.DEFERRED if state is State.DEFERRED else RecipientState.REFUSED
     ordered = sorted(verdicts.items(), key=lambda item: item[1].state is not wanted)  # stable: the first of the wanted ones
     for address, verdict in ordered:

@@ -179,16 +179,7 @@ def fold(name: str, tokens: Iterable[str]) -> str:
 
     A token is never broken: one that is longer stands on a line of its own.
     """
-    tokens = list(tokens)
-    limit = MAX_WORDS_LINE if any("=?" in token for token in tokens) else MAX_LINE
-    lines, line = [], f"{name}:"
-    for token in tokens:
-        if len(line) + 1 + len(token) > limit:
-            lines.append(line)
-            line = ""
-        line = f"{line} {token}"
-    lines.append(line)
-    return "\r\n".join(lines) + "\r\n"
+    return _folded(f"{name}:", list(tokens))
 
 
 def encoded_words(text: str, *, first: int = MAX_WORD) -> list[str]:
@@ -230,6 +221,18 @@ def mailbox_list(name: str, mailboxes: Sequence[Mailbox], field: str) -> str:
             tokens[-1] += ","
         tokens += _mailbox_tokens(mailbox, field)
     return fold(name, tokens)
+
+
+def _folded(line: str, tokens: Sequence[str]) -> str:
+    limit = MAX_WORDS_LINE if any("=?" in token for token in tokens) else MAX_LINE
+    lines = []
+    for token in tokens:
+        if len(line) + 1 + len(token) > limit:
+            lines.append(line)
+            line = ""
+        line = f"{line} {token}"
+    lines.append(line)
+    return "\r\n".join(lines) + "\r\n"
 
 
 def _fields(mail: Content) -> list[str]:
@@ -389,7 +392,7 @@ def _multipart(subtype: str, seed: str, parts: Sequence[_Part]) -> _Part:
     for part in parts:
         pieces += [f"--{boundary}\r\n{part.headers}\r\n".encode("ascii"), *part.pieces]
     pieces.append(f"--{boundary}--\r\n".encode("ascii"))
-    headers = fold("Content-Type", [f"multipart/{subtype};", f'boundary="{boundary}"'])
+    headers = _folded(f"Content-Type: multipart/{subtype};", [f'boundary="{boundary}"'])
     return _Part(headers + "Content-Transfer-Encoding: 7bit\r\n", pieces)
 
 
@@ -397,8 +400,8 @@ def _attachment_part(attachment: Attachment) -> _Part:
     filename, media_type = _filename(attachment.filename), _content_type(attachment.content_type)
     fallback = _ascii_filename(filename)
     headers = (
-        fold("Content-Type", [f"{media_type};", f"name={_quoted(fallback)}"])
-        + fold("Content-Disposition", ["attachment;", *_filename_parameter(filename)])
+        _folded(f"Content-Type: {media_type};", [f"name={_quoted(fallback)}"])
+        + _folded("Content-Disposition: attachment;", _filename_parameter(filename))
         + "Content-Transfer-Encoding: base64\r\n"
     )
     return _Part(headers, [_base64_lines(attachment.data)])

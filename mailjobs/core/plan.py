@@ -122,7 +122,7 @@ def make_plan(facts: Facts) -> Plan:
     sender = decide_sender(facts, client_possible=client_possible)
     relay = decide_relay_for(facts, sender)
     channel = _channel(facts, mode, sender, relay)
-    refused = _refuse(facts, mode, sender, relay, channel)
+    refused = _refuse(facts, sender, relay, channel)
     redirect = redirect_now(facts)
     return Plan(
         facts=facts,
@@ -179,26 +179,26 @@ def _by_server(relay: RelayDecision) -> Channel:
     return Channel(relay.connection.system.over.value)
 
 
-def _refuse(facts: Facts, mode: DeliveryMode, sender: SenderDecision, relay: RelayDecision, channel: Channel) -> Refusal | None:
+def _refuse(facts: Facts, sender: SenderDecision, relay: RelayDecision, channel: Channel) -> Refusal | None:
     if not facts.user.active:
         return Refusal.USER_INACTIVE
     if facts.request.print_model and (facts.print_model is None or not facts.print_model.active):
         return Refusal.PRINT_MODEL_UNKNOWN
     if refused := refuse_sender(facts, sender):
         return Refusal(refused.value)
-    if channel is Channel.NONE or channel.by_server:
-        return _refuse_by_server(facts, mode, sender, relay)
+    if (facts.unattended or channel is Channel.NONE or channel.by_server) and (missing := _missing(facts, sender, relay)):
+        return missing
+    if channel.by_server and relay.connection is not None:
+        refused_relay = refuse_relay(facts, relay.connection, sender.offer.account if sender.offer else None)
+        return Refusal(refused_relay.value) if refused_relay else None
     return None
 
 
-def _refuse_by_server(facts: Facts, mode: DeliveryMode, sender: SenderDecision, relay: RelayDecision) -> Refusal | None:
-    missing_sender = Refusal.NO_SENDER if sender.offer is None else None
-    if relay.connection is None:
-        return missing_sender or Refusal.NO_CONNECTION if facts.unattended else Refusal.NO_CONNECTION
-    if missing_sender:
-        return missing_sender
-    refused = refuse_relay(facts, relay.connection, sender.offer.account if sender.offer else None)
-    return Refusal(refused.value) if refused else None
+def _missing(facts: Facts, sender: SenderDecision, relay: RelayDecision) -> Refusal | None:
+    """What a mail that no mail client completes goes without, drafts of unattended runs included (R5, M2)."""
+    no_sender = Refusal.NO_SENDER if sender.offer is None else None
+    no_connection = Refusal.NO_CONNECTION if relay.connection is None else None
+    return no_sender or no_connection if facts.unattended else no_connection or no_sender
 
 
 def _hold(facts: Facts, sender: SenderDecision, channel: Channel) -> Hold | None:

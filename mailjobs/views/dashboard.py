@@ -17,7 +17,7 @@ from mailjobs.core.plan import Channel, make_plan
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.explanation import document_of
 from mailjobs.models import LogOutcome, StateChoices
-from mailjobs.remedies import cause_of, remedy_for
+from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import jobs_visible_to, log_visible_to
 from mailjobs.tables import moment
 from mailjobs.views.explained import facts_of_plan
@@ -173,7 +173,7 @@ def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:
         remedy = remedy_for(job.last_error, state=job.state, sender=job.sender_address)
         found[cause] = {
             "title": remedy.title if remedy else cause,
-            "error": discretion.text(job.plan, job.last_error),
+            "error": say_error(discretion.text(job.plan, job.last_error)),
             "when": moment(job.finished_at or job.created_at),
             "count": failed.filter(last_error__startswith=cause).count() if cause else failed.filter(last_error="").count(),
             "url": f"{reverse('jobs')}?{urlencode({'state': StateChoices.FAILED.value, 'error': cause})}",

@@ -12,9 +12,9 @@ from django.utils.translation import ngettext
 
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.filters import address, page_of
-from mailjobs.models import InternalMessage
+from mailjobs.models import InternalMessage, LogOutcome, StateChoices
 from mailjobs.notices import mark_read
-from mailjobs.remedies import cause_of
+from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import messages_of
 from mailjobs.tables import few, moment
 from mailjobs.views.page import Page
@@ -29,6 +29,7 @@ STAMPS = {
     InternalMessage.Kind.REFUSED: "refused",
     InternalMessage.Kind.HELD: "held",
 }
+WORDS = {**dict(StateChoices.choices), "refused": LogOutcome.REFUSED.label}
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Incident:
 
     kind: str
     cause: str
-    error: str
+    title: str
     letters: list[dict[str, Any]] = field(default_factory=list)
     count: int = 0
     unread: int = 0
@@ -49,7 +50,7 @@ class Incident:
 
     @property
     def label(self) -> str:
-        return str(InternalMessage.Kind(self.kind).label)
+        return str(WORDS[self.stamp])
 
     @property
     def more(self) -> int:
@@ -98,9 +99,10 @@ def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> li
     for letter in letters:
         plan = letter.job.plan if letter.job else {}
         cause = cause_of(letter.error) if letter.error else ""
-        incident = found.setdefault(
-            (letter.kind, cause), Incident(letter.kind, cause, discretion.text(plan, cause or ""), newest=moment(letter.at))
-        )
+        error = say_error(discretion.text(plan, letter.error))
+        if (letter.kind, cause) not in found:
+            found[letter.kind, cause] = Incident(letter.kind, cause, _title(letter, error), newest=moment(letter.at))
+        incident = found[letter.kind, cause]
         incident.count += 1
         incident.unread += letter.read_at is None
         if len(incident.letters) < INSIDE:
@@ -110,9 +112,18 @@ def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> li
                     "job": letter.job_id,
                     "subject": letter.subject or _("(no subject)"),
                     "recipients": few(letter.recipients),
-                    "error": discretion.text(plan, letter.error),
+                    "error": error,
                     "at": moment(letter.at),
                     "unread": letter.read_at is None,
                 }
             )
     return list(found.values())
+
+
+def _title(letter: InternalMessage, error: str) -> str:
+    """What happened, in plain words."""
+    if letter.kind == InternalMessage.Kind.REFUSED:
+        return error
+    state = "unknown" if letter.kind == InternalMessage.Kind.UNKNOWN else letter.kind
+    remedy = remedy_for(letter.error, state=state)
+    return str(remedy.title if remedy else InternalMessage.Kind(letter.kind).label)

@@ -26,7 +26,7 @@ from mailjobs.models import (
     StateChoices,
 )
 from mailjobs.preview import Preview, read_frozen
-from mailjobs.remedies import Remedy, remedy_for
+from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error
 from mailjobs.selectors import body_visible_to
 from mailjobs.submission import may_release
 from mailjobs.views.explained import facts_of_plan, ladder_of
@@ -36,6 +36,7 @@ from mailjobs.views.sandbox import attached, download, framed
 from mailjobs.wording import HOLDS, say_held_for
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
+from mailsettings.models import User
 
 SENTENCES: Mapping[StateChoices, object] = {
     StateChoices.NEW: gettext_lazy("It waits for its turn and is due from %(time)s."),
@@ -49,6 +50,12 @@ SENTENCES: Mapping[StateChoices, object] = {
     StateChoices.FAILED: gettext_lazy("It was not sent, and nothing is tried any more by itself."),
     StateChoices.UNKNOWN: gettext_lazy("It may have arrived: the server's last answer is missing. Nothing is tried by itself."),
     StateChoices.CANCELLED: gettext_lazy("It was withdrawn before it was sent."),
+}
+HELD_FOR: Mapping[str, object] = {
+    "firm": gettext_lazy("The firm"),
+    "sender": gettext_lazy("The sender"),
+    "approver": ADMINISTRATOR,
+    "operator": OPERATOR,
 }
 CAN_WITHDRAW = (*WAITING_STATES, StateChoices.HELD)
 
@@ -83,13 +90,13 @@ class Job(Page):
         confirmed = request.POST.get("confirm", "")
         where = reverse("job", args=[job.pk])
         if action == "requeue" and job.state == StateChoices.UNKNOWN and not confirmed:
-            return confirmation(self, [job.pk], 1, back=where)
+            return confirmation(self, [job.pk], (1, 0), back=where)
         tell(request, act(self.reader, action, [job.pk], confirm_unknown=confirmed == "unknown"))
         return HttpResponseRedirect(where)
 
     def _problem(self, job: MailJob, discretion: Discretion) -> dict[str, object] | None:
         if job.state == StateChoices.HELD:
-            return _held(job)
+            return _held(job, self.reader)
         if job.state not in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED}:
             return None
         remedy = remedy_for(job.last_error, state=job.state, sender=job.sender_address)
@@ -101,12 +108,18 @@ class Job(Page):
         return {
             "title": remedy.title,
             "text": discretion.text(job.plan, str(remedy.text)),
-            "who": _("The firm: its mail server is meant.") if hidden and remedy.settings else remedy.who,
+            "who": self._who(remedy, hidden=hidden),
             "reply": discretion.text(job.plan, job.last_error),
             "kind": {StateChoices.UNKNOWN: "unknown", StateChoices.DEFERRED: "held"}.get(job.state_choice, ""),
             "action_url": url_of("settings") if mends else "",
             "action_label": _("To the settings"),
         }
+
+    def _who(self, remedy: Remedy, *, hidden: bool) -> object:
+        if hidden and remedy.settings:
+            return _("The firm: its mail server is meant.")
+        administers = may(self.reader, Right.MANAGE_SETTINGS) and self.reader.tenant_id is not None
+        return YOU if administers and remedy.who is ADMINISTRATOR else remedy.who
 
     def _buttons(self, job: MailJob, *, body: bool) -> dict[str, bool]:
         client = job.state == StateChoices.HELD and job.held_reason == Hold.BY_CLIENT
@@ -168,13 +181,13 @@ def stated(job: MailJob) -> str:
     return str(SENTENCES[job.state_choice]) % {"time": due, "who": say_held_for(job.held_for)}
 
 
-def _held(job: MailJob) -> dict[str, object]:
+def _held(job: MailJob, reader: User) -> dict[str, object]:
     known = job.held_reason in HOLDS
     client = job.held_reason == Hold.BY_CLIENT
     return {
         "title": HOLDS[Hold(job.held_reason)] if known else _("The mail is held."),
         "text": _("When it has gone out from there, withdraw it here, and it leaves the list.") if client else "",
-        "who": say_held_for(job.held_for),
+        "who": YOU if may_release(reader, job) or (client and reader.pk == job.user_id) else HELD_FOR.get(job.held_for, ""),
         "kind": "held",
     }
 
@@ -187,12 +200,14 @@ def _preview_for(view: ReaderMixin, pk: int) -> Preview:
 
 
 def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) -> dict[str, Any]:
+    over = job.state in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.CANCELLED}
+    pending = recipient.state == RecipientStateChoices.PENDING
     return {
-        "kind": JobRecipient.Kind(recipient.kind).label,
+        "kind": "" if recipient.kind == JobRecipient.Kind.TO else JobRecipient.Kind(recipient.kind).label,
         "address": recipient.address,
         "state": recipient.state,
-        "label": RecipientStateChoices(recipient.state).label,
-        "reply": discretion.text(job.plan, recipient.reply),
+        "label": _("Not handed over") if over and pending else RecipientStateChoices(recipient.state).label,
+        "reply": say_error(discretion.text(job.plan, recipient.reply)),
     }
 
 
@@ -211,7 +226,8 @@ def _timeline(job: MailJob, discretion: Discretion) -> list[dict[str, object]]:
 def _attempt(job: MailJob, attempt: Attempt, discretion: Discretion) -> dict[str, object]:
     hidden = discretion.hides(job.plan, attempt.server)
     where = discretion.server(job.plan, attempt.server)
-    facts = [discretion.text(job.plan, attempt.reply, attempt.server), _("over %(server)s") % {"server": where} if where else ""]
+    reply = say_error(discretion.text(job.plan, attempt.reply, attempt.server))
+    facts = [reply, _("over %(server)s") % {"server": where} if where else ""]
     if attempt.redirected_to:
         facts.append(_("redirected to %(addresses)s") % {"addresses": ", ".join(attempt.redirected_to)})
     outcome = StateChoices(attempt.outcome)

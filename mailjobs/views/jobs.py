@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailjobs.bulk import ACTIONS, Done, act, uncertain_among
+from mailjobs.bulk import ACTIONS, Done, act, resettable
 from mailjobs.discretion import discretion_for
 from mailjobs.filters import OPEN_STATES, Search, address, chips_of, narrow_jobs, page_of, search_of
 from mailjobs.models import MailJob, StateChoices
@@ -51,8 +51,10 @@ class Jobs(Page):
         if action not in ACTIONS:
             return HttpResponseBadRequest()
         confirmed = request.POST.get("confirm", "")
-        if action == "requeue" and not confirmed and (uncertain := uncertain_among(self.reader, ids)):
-            return confirmation(self, ids, uncertain, back=request.get_full_path())
+        if action == "requeue" and not confirmed:
+            uncertain, others = resettable(self.reader, ids)
+            if uncertain:
+                return confirmation(self, ids, (uncertain, others), back=request.get_full_path())
         tell(request, act(self.reader, action, ids, confirm_unknown=confirmed == "unknown"))
         return HttpResponseRedirect(request.get_full_path())
 
@@ -94,15 +96,15 @@ def chosen(request: HttpRequest) -> list[int]:
     return [int(pk) for pk in request.POST.getlist("pk") if pk.isascii() and pk.isdigit() and len(pk) < 19]
 
 
-def confirmation(view: Page, ids: list[int], uncertain: int, *, back: str) -> HttpResponse:
+def confirmation(view: Page, ids: list[int], counts: tuple[int, int], *, back: str) -> HttpResponse:
     """The question before uncertain mails are reset: they could arrive twice."""
     view.template_name = "mailjobs/jobs_confirm.html"
     matching = bool(view.request.POST.get("all_matching"))
     return view.show(
         ids=[] if matching else ids,
         all_matching=matching,
-        uncertain=uncertain,
-        others=len(ids) - uncertain,
+        uncertain=counts[0],
+        others=counts[1],
         action_url=view.request.get_full_path(),
         back=back,
     )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from mailjobs.discretion import discretion_for
 from mailjobs.filters import Search, address, chips_of, narrow_log, page_of, search_of
 from mailjobs.models import LogOutcome
+from mailjobs.remedies import say_error
 from mailjobs.selectors import log_visible_to
 from mailjobs.tables import OUTCOME_STAMPS, LogTable, plan_of
 from mailjobs.views.explained import facts_of_plan, ladder_of
@@ -57,7 +58,7 @@ class LogEntry(Page):
             stamp=OUTCOME_STAMPS[entry.outcome],
             label=LogOutcome(entry.outcome).label,
             server=discretion.server(plan, entry.server),
-            error=discretion.text(plan, entry.error, entry.server),
+            error=say_error(discretion.text(plan, entry.error, entry.server)),
             remedy=str(refusal) if refusal and "%(" not in str(refusal) else "",
             ladder=ladder_of(plan, self.reader),
             facts=facts_of_plan(plan, discretion),

@@ -70,7 +70,9 @@ class AccountForm(ObjectingForm):
             raise Refused([Objection("slug", "exists", _("There is an account with this ID already."))])
         before = dict(self.account.values) if self.account else {}
         typed = {key: data.get(key) for key in CONNECTION_KEYS if key in self.fields and not self.fields[key].disabled}
-        values = {key: value for key, value in {**before, **typed}.items() if value not in (None, "", []) and key not in SECRET_KEYS}
+        values = {
+            key: value for key, value in {**before, **typed}.items() if value not in (None, "", []) and key not in SECRET_KEYS
+        }
         saved = changes.save_account(
             book,
             tenant=self.tenant,
@@ -84,7 +86,7 @@ class AccountForm(ObjectingForm):
         for key in SECRET_KEYS:
             if not self.fields[key].disabled:
                 self._save_secret(book, saved, key)
-        changes.warn_of_stale_secrets_of(book, saved)
+        changes.warn_of_stale_secrets(book, saved)
         return saved
 
     def _save_secret(self, book: Book, saved: EmailAccount, key: str) -> None:

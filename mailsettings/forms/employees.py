@@ -26,7 +26,9 @@ class EmployeeForm(ObjectingForm):
     email = forms.CharField(
         label=gettext_lazy("E-mail"),
         required=False,
-        help_text=gettext_lazy("With a linked user ID it becomes the user's own sender address, unless the settings say otherwise."),
+        help_text=gettext_lazy(
+            "With a linked user ID it becomes the user's own sender address, unless the settings say otherwise."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     additional_emails = LinesField(

@@ -35,7 +35,7 @@ class LinesField(forms.CharField):
 class ObjectingForm(forms.Form):
     """A form that shows what `changes` refuses at the fields it speaks of, and whose groups may be folded."""
 
-    def object(self, refused: Refused) -> None:
+    def show_objections(self, refused: Refused) -> None:
         for objection in refused.objections:
             self.add_error(objection.field if objection.field in self.fields else None, objection.message)
 
@@ -54,10 +54,14 @@ def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = Tru
     row = PARAMETERS[entry.key]
     field = _bare_field(row, entry, shared_identity=shared_identity)
     field.label, field.required, field.disabled = PARAMETER_LABELS[entry.key], False, bool(entry.locked)
-    field.help_text = HELP[entry.key] if entry.secret is None else _say_secret(entry)
+    field.help_text = _say_secret(entry) or str(HELP[entry.key])
     shown: dict[str, Any] = {"more": advice_on(entry.key), "mono": row.kind in _MONO, "filled": entry.secret is not None}
     if entry.locked:
-        shown["origin"] = {"text": entry.locked if entry.is_own else f"{entry.origin}. {entry.locked}", "own": False, "locked": True}
+        shown["origin"] = {
+            "text": entry.locked if entry.is_own else f"{entry.origin}. {entry.locked}",
+            "own": False,
+            "locked": True,
+        }
     elif inherits or entry.secret is not None:
         shown["origin"] = {"text": entry.origin, "own": entry.is_own, "locked": False}
     for name, value in shown.items():
@@ -86,7 +90,9 @@ def parameter_groups(form: ObjectingForm, *, extra: Mapping[Group, Iterable[str]
 
 def _bare_field(row: Parameter, entry: Entry, *, shared_identity: bool) -> forms.Field:
     if row.key == "send_system":
-        return _choice([(number, SEND_SYSTEM_LABELS[number]) for number in _possible(entry, shared_identity=shared_identity)], entry, int)
+        return _choice(
+            [(number, SEND_SYSTEM_LABELS[number]) for number in _possible(entry, shared_identity=shared_identity)], entry, int
+        )
     match row.kind:
         case Kind.SWITCH:
             return _choice([("yes", _("Yes")), ("no", _("No"))], entry, lambda value: value == "yes")
@@ -106,12 +112,18 @@ def _bare_field(row: Parameter, entry: Entry, *, shared_identity: bool) -> forms
 
 def _possible(entry: Entry, *, shared_identity: bool) -> list[int]:
     process = Credentials.PROCESS
-    return [number for number, row in SEND_SYSTEMS.items() if shared_identity or row.credentials is not process or entry.own == number]
+    return [
+        number
+        for number, row in SEND_SYSTEMS.items()
+        if shared_identity or row.credentials is not process or number in (entry.own, entry.inherited)
+    ]
 
 
 def _choice(choices: list[tuple[Any, Any]], entry: Entry, coerce: Any) -> forms.Field:
     inherited = entry.inherited
-    nothing = _("Not set here") if inherited is None else _("Not set here: %(value)s") % {"value": say_value(entry.key, inherited)}
+    nothing = (
+        _("Not set here") if inherited is None else _("Not set here: %(value)s") % {"value": say_value(entry.key, inherited)}
+    )
     return forms.TypedChoiceField(choices=[("", nothing), *choices], coerce=coerce, empty_value=None)
 
 

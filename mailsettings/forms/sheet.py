@@ -33,7 +33,7 @@ _STICKY = frozenset({"check_sender", "redirect_enabled"})  # on at any level mea
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One parameter as the page shows it; `inherited` holds where it is not set here, None also where the reader may not see it."""
+    """One parameter as the page shows it; `inherited` holds where it is not set here, None where the reader may not see it."""
 
     key: str
     own: Value | None = None
@@ -60,7 +60,9 @@ class Sheet:
 
 def sheet_of_tenant(tenant: Tenant, reader: User) -> Sheet:
     """The general settings of a tenant."""
-    keys = [key for key, row in PARAMETERS.items() if not tenant.is_com_customer or not _for_firms_only(key, firm_only=row.firm_only)]
+    keys = [
+        key for key, row in PARAMETERS.items() if not tenant.is_com_customer or not _for_firms_only(key, firm_only=row.firm_only)
+    ]
     closed = {} if may(reader, Right.SWITCH_CHECK_SENDER) else {"check_sender": _("Only the firm's administrator changes this.")}
     if not may(reader, Right.SWITCH_REDIRECT):
         closed |= dict.fromkeys(POLICY_KEYS - {"check_sender"}, _("Only an administrator changes this."))
@@ -103,9 +105,7 @@ def secrets_with_fit(owner: Owner) -> dict[str, tuple[Secret, bool]]:
     return {secret.key: (secret, secret_fits(owner, secret)) for secret in secrets_of(owner)}
 
 
-def _sheet(
-    owner: Tenant | User, reader: User, layers: Sequence[Layer], keys: Iterable[str], locks: Mapping[str, str]
-) -> Sheet:
+def _sheet(owner: Tenant | User, reader: User, layers: Sequence[Layer], keys: Iterable[str], locks: Mapping[str, str]) -> Sheet:
     secrets = secrets_with_fit(owner)
     tenant = owner if isinstance(owner, Tenant) else owner.tenant
     open_firm = sees_firm(reader, tenant)
@@ -121,7 +121,8 @@ def _sheet(
                 key,
                 own=own,
                 inherited=None if hidden else origin.value,
-                origin=_stays_on(key, layers[1:], names) or _say_origin(key, layers, names, set_here=own is not None or bool(secret), open_firm=open_firm),
+                origin=_stays_on(key, layers[1:], names)
+                or _say_origin(key, layers, names, set_here=own is not None or bool(secret), open_firm=open_firm),
                 locked=locks.get(key, ""),
                 secret=secret,
                 secret_fits=fits,
@@ -158,4 +159,8 @@ def _stays_on(key: str, above: Sequence[Layer], names: Mapping[str, str]) -> str
     if key not in _STICKY:
         return ""
     layer = next((layer for layer in above if layer.holder.switch(key) is True), None)
-    return _("Switched on by %(name)s, and on whatever is chosen here") % {"name": names.get(layer.source, layer.source)} if layer else ""
+    return (
+        _("Switched on by %(name)s, and on whatever is chosen here") % {"name": names.get(layer.source, layer.source)}
+        if layer
+        else ""
+    )

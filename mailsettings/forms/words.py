@@ -12,7 +12,9 @@ from mailsettings.core.parameters import PARAMETERS, Value
 from mailsettings.wording import CHOICE_LABELS, SEND_SYSTEM_LABELS
 
 HELP: Mapping[str, Promise] = {
-    "smtp_server": gettext_lazy("The name of the mail server, without port; without a server, mail goes through the mail client."),
+    "smtp_server": gettext_lazy(
+        "The name of the mail server, without port; without a server, mail goes through the mail client."
+    ),
     "smtp_port": gettext_lazy("Empty takes the usual one: 587 with STARTTLS, 465 with implicit TLS, 25 without TLS."),
     "smtp_tls": gettext_lazy("How the connection is encrypted; mail never falls back to an unencrypted one."),
     "smtp_tls_min": gettext_lazy("Older versions than this are refused."),
@@ -21,14 +23,22 @@ HELP: Mapping[str, Promise] = {
     "allow_plain_auth": gettext_lazy("Sends user and password over the network in readable form, where TLS is off."),
     "ca_certificate": gettext_lazy("In PEM form, where the mail server's certificate comes from an authority of your own."),
     "send_system": gettext_lazy("Direct systems send while you wait; asynchronous ones store the mail, and a worker sends it."),
-    "confirm_shared_identity": gettext_lazy("Allows send systems 2 to 5 without “Check sender”, although everybody can send as anybody."),
+    "confirm_shared_identity": gettext_lazy(
+        "Allows send systems 2 to 5 without “Check sender”, although everybody can send as anybody."
+    ),
     "imap_server": gettext_lazy("For drafts, copies in the Sent folder and bounces."),
     "send_option": gettext_lazy("Whether mail goes out over the mail server or opens in the user's own mail client."),
     "sender_address": gettext_lazy("user@domain or Name <user@domain>; it counts where no account gives an address."),
-    "always_use_sender_address": gettext_lazy("The sender address goes before the one the program passes, but not before the accounts."),
-    "check_sender": gettext_lazy("Users send only with addresses of the employee linked to their user ID; on at any level means on."),
+    "always_use_sender_address": gettext_lazy(
+        "The sender address goes before the one the program passes, but not before the accounts."
+    ),
+    "check_sender": gettext_lazy(
+        "Users send only with addresses of the employee linked to their user ID; on at any level means on."
+    ),
     "update_sender_from_employee": gettext_lazy("A linked employee's e-mail is written into the user's own sender address."),
-    "redirect_enabled": gettext_lazy("All mail goes to the redirect addresses only, never to its recipients; on at any level means on."),
+    "redirect_enabled": gettext_lazy(
+        "All mail goes to the redirect addresses only, never to its recipients; on at any level means on."
+    ),
     "redirect_addresses": gettext_lazy("One address per line; they get all mail while the redirect mode is on."),
     "redirect_capture_only": gettext_lazy("While the redirect mode is on, nothing is sent at all; the mail is kept to look at."),
     "ews_url": gettext_lazy("The address of Exchange Web Services; empty lets autodiscover find it."),
@@ -38,7 +48,9 @@ HELP: Mapping[str, Promise] = {
     "oauth_authority": gettext_lazy("The address that issues tokens; empty takes the provider's usual one."),
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),
     "oauth_client_id": gettext_lazy("The application (client) ID from the app registration."),
-    "oauth_client_secret": gettext_lazy("It is stored encrypted, for exactly this authority, tenant and client, and never shown again."),
+    "oauth_client_secret": gettext_lazy(
+        "It is stored encrypted, for exactly this authority, tenant and client, and never shown again."
+    ),
     "graph_url": gettext_lazy("Only where Microsoft Graph is not at its usual address, as in a national cloud."),
     "max_connections": gettext_lazy("How many connections to this server may be open at the same time."),
     "per_minute": gettext_lazy("The most mails a minute that this server takes."),
@@ -47,11 +59,15 @@ HELP: Mapping[str, Promise] = {
     "give_up_hours": gettext_lazy("A mail that is delayed for longer than this has failed."),
     "log_background_sends": gettext_lazy("Keeps the body and the dialogue with the server of mail sent in the background."),
     "retention_days": gettext_lazy("After this time, bodies and dialogues are erased; the lines of the log stay."),
-    "allowed_networks": gettext_lazy("One network per line, such as 10.1.0.0/16, where mail servers inside your own network are."),
+    "allowed_networks": gettext_lazy(
+        "One network per line, such as 10.1.0.0/16, where mail servers inside your own network are."
+    ),
 }
 _ADVICE: Mapping[str, tuple[Promise, ...]] = {
     "smtp_tls": (gettext_lazy("Recommended is STARTTLS, unless your provider names port 465: then implicit TLS."),),
-    "allow_plain_auth": (gettext_lazy("Recommended is no: switch TLS on instead. It is meant for old servers in the same building."),),
+    "allow_plain_auth": (
+        gettext_lazy("Recommended is no: switch TLS on instead. It is meant for old servers in the same building."),
+    ),
     "send_system": (
         gettext_lazy("Exchange in the house: 2. Otherwise: 0."),
         gettext_lazy("Com and web users, mass mail and performance problems: 1."),
@@ -63,14 +79,20 @@ _ADVICE: Mapping[str, tuple[Promise, ...]] = {
         gettext_lazy("A general sender address is recommended: it is the last fallback for everybody who has none of their own."),
         gettext_lazy('A name with a comma needs quotes: "Huber, Anna" <anna@example.com>.'),
     ),
-    "check_sender": (gettext_lazy("Recommended wherever users may choose their sender address; link every employee to a user ID first."),),
-    "update_sender_from_employee": (gettext_lazy("Recommended is yes: then each change of an employee's e-mail also reaches the settings."),),
+    "check_sender": (
+        gettext_lazy("Recommended wherever users may choose their sender address; link every employee to a user ID first."),
+    ),
+    "update_sender_from_employee": (
+        gettext_lazy("Recommended is yes: then each change of an employee's e-mail also reaches the settings."),
+    ),
     "redirect_enabled": (
         gettext_lazy("Meant for tests. Mail queued while it is on never goes to its real recipients later."),
         gettext_lazy("Without a redirect address, mail goes to a dummy address at a public domain: enter one."),
     ),
     "max_connections": (gettext_lazy("Two to five suit most servers; more often leads to delays there."),),
-    "unknown_policy": (gettext_lazy("Recommended is to ask: sending again may deliver an invoice twice, taking it as sent may lose it."),),
+    "unknown_policy": (
+        gettext_lazy("Recommended is to ask: sending again may deliver an invoice twice, taking it as sent may lose it."),
+    ),
     "log_background_sends": (gettext_lazy("Recommended is yes: without it, a failed mail can hardly be explained."),),
 }
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import idna
 
 Values = Mapping[str, Any]
-Binding = tuple[str, int, str, str]  # server, port, user, TLS mode: what a password is sealed to (P5)
+Seal = tuple[str, ...]  # server, port, TLS mode, EWS address and user: every place a secret could be offered to (P5, Z7)
 
 ACCOUNT_LEVELS: Final = ("print_model_user_account", "print_model_account", "user_account")
 LEVELS: Final = (
@@ -33,9 +33,11 @@ CLIENT_MODES: Final = {"background_client", "foreground", "foreground_modal"}
 PORTS: Final = {"starttls": 587, "implicit": 465, "off": 25}
 CONNECTION_KEYS: Final = {
     "smtp_server", "smtp_port", "smtp_tls", "smtp_tls_min", "smtp_user", "smtp_password", "allow_plain_auth", "ca_certificate",
-    "send_system", "ews_url", "ews_auth", "ews_version", "ntlm_domain", "oauth_authority", "oauth_tenant", "oauth_client_id",
-    "oauth_client_secret", "graph_url",
+    "send_system", "confirm_shared_identity", "ews_url", "ews_auth", "ews_version", "ntlm_domain", "oauth_authority",
+    "oauth_tenant", "oauth_client_id", "oauth_client_secret", "graph_url", "imap_server", "max_connections", "per_minute",
+    "per_day", "unknown_policy", "give_up_hours",
 }  # fmt: skip
+SECRETS: Final = {"smtp_password", "oauth_client_secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ class Installation:
     """A configuration, and the passwords' seals where they are older than it (P5)."""
 
     document: Mapping[str, Any]
-    sealed: dict[tuple[str, str], Binding | None] = field(default_factory=dict)
+    sealed: dict[tuple[str, ...], Seal] = field(default_factory=dict)  # by holder and key
 
     def tenants(self) -> Iterator[tuple[Values, Values | None]]:
         """Every tenant with its firm (None: it is a firm itself) (T1)."""
@@ -120,6 +122,11 @@ class Installation:
                 if entry["id"] == user:
                     return tenant, firm, entry
         raise LookupError(user)
+
+    def knows(self, case: Case) -> bool:
+        """Whether the print model it names is one of the user's tenant, and not retired."""
+        models = self.home(case.user)[0].get("print_models", [])
+        return case.print_model is None or any(row["id"] == case.print_model and row.get("active", True) for row in models)
 
 
 # -- addresses (C4, Z2) ---------------------------------------------------------------------------------------------------------
@@ -217,15 +224,18 @@ def _account(tenant: Values, identifier: str | None) -> Values | None:
     return next(found, None)
 
 
-def level_accounts(tenant: Values, model: Values | None, user: str) -> dict[str, Values | None]:
+def level_accounts(tenant: Values, firm: Values | None, model: Values | None, user: str) -> dict[str, Values | None]:
     """A2: an account serves only where the print model names it, or where its user-ID is the acting user."""
     model = model or {}
     owned = (row for row in tenant.get("email_accounts", []) if row.get("user") == user and row.get("active", True))
-    return {
+    found = {
         "print_model_user_account": _account(tenant, model.get("user_accounts", {}).get(user)),  # R1 1, the user's own first
         "print_model_account": _account(tenant, model.get("account")),  # R1 1
         "user_account": next(owned, None),  # R1 2
     }
+    # T5: what the firm locks is locked for everything below it, a Com customer's accounts included
+    locked = (locked_keys(firm) if firm else set()) & CONNECTION_KEYS
+    return {level: {**_without(row, locked)} if row else None for level, row in found.items()}
 
 
 def offers(tenant: Values, case: Case, levels: list[Layer], accounts: Mapping[str, Values | None]) -> dict[str, Offer]:
@@ -238,90 +248,138 @@ def offers(tenant: Values, case: Case, levels: list[Layer], accounts: Mapping[st
     if case.context_sender:  # R1 4: what the package passes; else the CRM method
         found["context_sender"] = Offer(case.context_sender, None, "context_sender")
     elif case.sender_method == "crm" and employee and employee.get("email"):
-        found["context_sender"] = Offer(employee["email"], employee["id"], "crm")
+        found["context_sender"] = Offer(employee["email"], case.user, "context_sender")
     return found | own  # R1 5 and 6
 
 
 # -- the connection (R3, P5) ----------------------------------------------------------------------------------------------------
 
 
-def names(values: Values, system: int) -> bool:
-    """The level names a server, or the EWS or OAuth settings of the send system (R3)."""
-    return bool(values.get("smtp_server")) or names_own_settings(values, system)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One place where connection settings stand, with the general parameters it may borrow from, nearest first."""
+
+    level: str
+    source: str
+    holder: tuple[str, ...]
+    values: Values
+    generals: tuple[Values, ...]
 
 
-def names_own_settings(values: Values, system: int) -> bool:
-    """EWS and Graph take their own settings and need no SMTP server (P2)."""
+def names_settings(values: Values, system: int) -> bool:
+    """The EWS settings (address, or autodiscover) or the OAuth settings of the send system (R3, P1)."""
     if system in EWS:
-        return bool(values.get("ews_url"))
-    return system in GRAPH and _has_oauth(values)
+        return bool(values.get("ews_url") or values.get("ews_auth"))
+    return system in OAUTH and bool(values.get("oauth_client_id"))
 
 
-def _has_oauth(values: Values) -> bool:
-    return bool(values.get("oauth_client_id"))
-
-
-def usable(values: Values, system: int) -> int:
-    """Where the send system cannot use what the level names, 0 or 1 of the same timing (R3)."""
-    own = names_own_settings(values, system) if system in EWS | GRAPH else system not in OAUTH or _has_oauth(values)
-    return system if own else system % 2
-
-
-def has_login(values: Values) -> bool:
-    return bool(values.get("smtp_user"))
-
-
-def connection(
-    installation: Installation, levels: list[Layer], account: tuple[str, Values] | None, tenant: str
-) -> Connection | None:
+def connection(installation: Installation, levels: list[Layer], account: tuple[str, Values] | None, tenant: str) -> Connection | None:
     """The account that gave the address, the user's own parameters, the Com customer's, the firm's (R3)."""
     system = resolve(levels, "send_system", 0)  # S1: the default is 0
-    rows = [(layer.level, layer.source, layer.values) for layer in levels]
-    if account:
+    generals = tuple(layer.values for layer in levels if layer.level != "user_parameters")
+    places = []
+    if account:  # R3: an account never borrows from a user's own parameters
         level, row = account
-        rows.insert(0, (level, row["id"], row))
+        places.append(_Place(level, row["id"], ("account", tenant, row["id"]), row, generals))
         system = row["send_system"] if row.get("send_system") is not None else system  # R3: the account's where it names one
-    general = [layer for layer in levels if layer.level != "user_parameters"]
-    for level, source, values in rows:
-        if names(values, system):  # R3: used whole
-            return _connected(installation, tenant, (level, source, values), (level, source, values), system)
-        if has_login(values):  # R3: only a login: server, port and TLS of the nearest general parameters that have them
-            for layer in general:
-                if names(layer.values, system):
-                    server = (layer.level, layer.source, layer.values)
-                    return _connected(installation, tenant, (level, source, values), server, system)
+    for index, layer in enumerate(levels):
+        above = tuple(other.values for other in levels[index + 1 :] if other.level != "user_parameters")
+        holder = ("user" if layer.level == "user_parameters" else "tenant", layer.source)
+        places.append(_Place(layer.level, layer.source, holder, layer.values, above))
+    for place in places:
+        if found := _whole(place, system) or _borrowed(place, system):
+            number, server = found
+            return _connected(installation, place, server, number)
     return None
 
 
-def _connected(
-    installation: Installation,
-    tenant: str,
-    login: tuple[str, str, Values],
-    server: tuple[str, str, Values],
-    system: int,
-) -> Connection:
-    number = usable(server[2], system)
-    tls = server[2].get("smtp_tls", "starttls")
-    port = server[2].get("smtp_port") or PORTS[tls]
-    user = login[2].get("smtp_user") if number not in PROCESS_IDENTITY else None  # S 2, 3: the process's identity
-    holder = login if user else server  # contract: the level is that of the login, without one of the server
+def _whole(place: _Place, system: int) -> tuple[int, Values] | None:
+    """R3: the first that names a server (or the EWS or OAuth settings of its send system) is used whole."""
+    own = names_settings(place.values, system)
+    if own and system in EWS | GRAPH:
+        return system, place.values
+    if place.values.get("smtp_server"):  # R3: 0 or 1 of the same timing, where the system cannot use what the level names
+        plain = system in EWS | GRAPH or (system in OAUTH and not own)
+        return (system % 2 if plain else system), place.values
+    if own:  # 8 and 9: OAuth settings without a server
+        server = next((values for values in place.generals if values.get("smtp_server")), None)
+        return (system, server) if server else None
+    return None
+
+
+def _borrowed(place: _Place, system: int) -> tuple[int, Values] | None:
+    """R3: a user and a password alone borrow from the nearest general parameters (where the system logs in with them at all)."""
+    if not place.values.get("smtp_user") or system in PROCESS_IDENTITY | OAUTH:
+        return None
+    for values in place.generals:
+        if system in EWS and names_settings(values, system):
+            return system, values
+        if values.get("smtp_server"):
+            return (system % 2 if system in EWS else system), values
+    return None
+
+
+def _connected(installation: Installation, place: _Place, server: Values, number: int) -> Connection:
+    tls = server.get("smtp_tls", "starttls")
     over_smtp = number not in EWS | GRAPH
-    address = server[2]["smtp_server"] if over_smtp else server[2].get("ews_url" if number in EWS else "graph_url", "")
-    missing = False
-    if user and number not in OAUTH:  # P5: offered to nothing else than what it was sealed to
-        binding = (server[2].get("smtp_server", ""), port, user, tls)
-        key = (tenant if login[0] in ACCOUNT_LEVELS else login[0], login[1])
-        missing = installation.sealed[key] != binding if key in installation.sealed else not login[2].get("smtp_password")
     return Connection(
-        level=holder[0],
-        source=holder[1],
+        level=place.level,  # contract: of the login, without one of the server
+        source=place.source,
         system=number,
-        server=address,
-        port=port if over_smtp else None,
+        server=server.get("smtp_server" if over_smtp else "ews_url" if number in EWS else "graph_url", ""),
+        port=(server.get("smtp_port") or PORTS[tls]) if over_smtp else None,
         tls=tls if over_smtp else "implicit",
-        username=user,
-        secret_missing=missing,
+        username=place.values.get("smtp_user") if number not in PROCESS_IDENTITY else None,  # S: 2 and 3 have no login
+        secret_missing=_secret_missing(installation, place, number),
     )
+
+
+def _secret_missing(installation: Installation, place: _Place, number: int) -> bool:
+    """P5: a secret is offered to nothing else than what it was sealed to."""
+    if number in PROCESS_IDENTITY:
+        return False
+    if number in OAUTH or (number in EWS and place.values.get("ews_auth") == "oauth2"):
+        return installation.sealed.get((*place.holder, "oauth_client_secret")) != oauth_seal(place.values)
+    if number not in EWS and not place.values.get("smtp_user"):  # R3: without a login no AUTH
+        return False
+    return installation.sealed.get((*place.holder, "smtp_password")) != password_seal(place.values, place.generals)
+
+
+def password_seal(values: Values, generals: tuple[Values, ...]) -> Seal:
+    """What a password entered now is sealed to (P5)."""
+    smtp = next((row for row in (values, *generals) if row.get("smtp_server")), {})
+    ews = next((row["ews_url"] for row in (values, *generals) if row.get("ews_url")), "")
+    tls = smtp.get("smtp_tls", "starttls")
+    endpoint = (smtp["smtp_server"].lower(), str(smtp.get("smtp_port") or PORTS[tls]), tls) if smtp else ()
+    return (*endpoint, ews, values.get("smtp_user", ""))
+
+
+def oauth_seal(values: Values) -> Seal:
+    return tuple(values.get(key, "") for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))
+
+
+def installed(document: Mapping[str, Any], before: "Installation | None" = None) -> Installation:
+    """The installation after an import of the document: its secrets are sealed to what is in force then, others stay (P5)."""
+    installation = Installation(document, dict(before.sealed) if before else {})
+    for tenant, firm in installation.tenants():
+        chain = [_general(tenant, firm), *([_general(firm, None)] if firm else [])]
+        _seal(installation, ("tenant", tenant["id"]), tenant.get("parameters", {}), tuple(chain[1:]))
+        for user in tenant.get("users", []):
+            _seal(installation, ("user", user["id"]), user.get("parameters", {}), tuple(chain))
+        for account in tenant.get("email_accounts", []):
+            _seal(installation, ("account", tenant["id"], account["id"]), account, tuple(chain))
+    return installation
+
+
+def _general(tenant: Values, firm: Values | None) -> Values:
+    return _without(tenant.get("parameters", {}), locked_keys(firm) if firm else set())
+
+
+def _seal(installation: Installation, holder: tuple[str, ...], values: Values, generals: tuple[Values, ...]) -> None:
+    if values.get("smtp_password"):
+        installation.sealed[(*holder, "smtp_password")] = password_seal(values, generals)
+    if values.get("oauth_client_secret"):
+        installation.sealed[(*holder, "oauth_client_secret")] = oauth_seal(values)
 
 
 # -- the answer -----------------------------------------------------------------------------------------------------------------
@@ -332,15 +390,16 @@ def answer(installation: Installation, case: Case) -> Answer:
     tenant, firm, user = installation.home(case.user)
     levels = layers(installation, case.user)
     model = next((row for row in tenant.get("print_models", []) if row["id"] == case.print_model and row.get("active", True)), None)
-    accounts = level_accounts(tenant, model, case.user)
+    accounts = level_accounts(tenant, firm, model, case.user)
     offered = offers(tenant, case, levels, accounts)
     winner = next((level for level in LEVELS if level in offered), None)  # R1: the first level that yields an address
     account = accounts.get(winner or "")
     route = connection(installation, levels, (winner, account) if winner and account else None, tenant["id"])
     mode = (model or {}).get("delivery_mode", "as_parameters")
+    mode = "background_draft" if (model or {}).get("stage") == "draft" else mode  # the introduction ladder: a draft, whatever the mode
     alone = case.unattended or user["role"] == "service_user"  # R5
     offer = offered.get(winner or "")
-    facts = _Facts(installation, case, tenant, firm, user, levels, model, offer, route, mode, alone)
+    facts = _Facts(installation, case, tenant, firm, user, levels, model, offer, account, route, mode, alone)
     refused = _refusal(facts)
     return Answer(
         channel="none" if refused else _channel(facts),
@@ -365,6 +424,7 @@ class _Facts:
     levels: list[Layer]
     model: Values | None
     offer: Offer | None
+    account: Values | None
     route: Connection | None
     mode: str
     alone: bool
@@ -379,7 +439,9 @@ def _outcomes(facts: _Facts, offered: Mapping[str, Offer], winner: str | None) -
         if level == "com_parameters" and facts.firm is None:
             return "not_available"  # contract: cannot be here
         if level == "local_client":
-            return "not_available" if facts.alone else "absent" if winner else "used"  # R5, R1 7
+            if facts.alone or facts.mode == "background_smtp":  # R5: no level 7; M2: never the client
+                return "not_available"
+            return "overridden" if winner else "used"  # R1 7
         return "absent"
 
     return tuple(outcome(level) for level in LEVELS)
@@ -405,8 +467,8 @@ def _foreign(facts: _Facts) -> str | None:
 
 
 def addresses_of(tenant: Values) -> set[str | None]:
-    """The addresses of a tenant: of its parameters, users' parameters, accounts and employees."""
-    texts = [tenant.get("parameters", {}).get("sender_address")]
+    """The addresses of a tenant: of its parameters, users and their parameters, accounts and employees."""
+    texts = [tenant.get("parameters", {}).get("sender_address"), *(user.get("email") for user in tenant.get("users", []))]
     texts += [user.get("parameters", {}).get("sender_address") for user in tenant.get("users", [])]
     texts += [row["sender_address"] for row in tenant.get("email_accounts", [])]
     for row in tenant.get("employees", []):
@@ -418,11 +480,11 @@ def _unchecked(facts: _Facts) -> str | None:
     """C1: whichever level the address came from and whatever the channel."""
     if not anywhere(facts.levels, "check_sender"):
         return None
+    if facts.offer is None:  # no address to judge; the client's own is out of reach
+        return None
     employee = employee_of(facts.tenant, facts.case.user)
     if employee is None:
         return "check_sender_no_employee"
-    if facts.offer is None:
-        return None
     listed = {mailbox_key(text) for text in (employee.get("email"), *employee.get("additional_emails", [])) if text}
     return None if mailbox_key(facts.offer.address) in listed else "check_sender_not_on_employee"
 
@@ -455,11 +517,13 @@ def _identity_allowed(facts: _Facts) -> bool:
     """Z21: never for Com customers; else check sender on, or confirmed (S3)."""
     if facts.firm is not None:
         return False
-    return anywhere(facts.levels, "check_sender") or bool(resolve(facts.levels, "confirm_shared_identity", default=False))
+    own = facts.account.get("confirm_shared_identity") if facts.account else None  # an account takes the connection keys
+    confirmed = own if own is not None else resolve(facts.levels, "confirm_shared_identity", default=False)
+    return anywhere(facts.levels, "check_sender") or confirmed is True
 
 
 def _drafted(facts: _Facts) -> bool:
-    return (facts.model or {}).get("stage") == "draft" or facts.mode == "background_draft"
+    return facts.mode == "background_draft"
 
 
 def _channel(facts: _Facts) -> str:
@@ -479,10 +543,10 @@ def _channel(facts: _Facts) -> str:
 
 def _held(facts: _Facts) -> str | None:
     """P8: it bites where the sender comes from the firm's own parameters, also as forced sender."""
-    if facts.firm is None or facts.offer is None or facts.offer.holder != "firm_parameters":
-        return None
-    policy = facts.tenant.get("sends_as_firm", "allow")
-    return {"allow": None, "warn": "confirm_sends_as_firm", "hold": "held_by_firm"}[policy]
+    as_firm = facts.firm is not None and facts.offer is not None and facts.offer.holder == "firm_parameters"
+    policy = facts.tenant.get("sends_as_firm", "allow") if as_firm else "allow"
+    staged = "stage_held" if (facts.model or {}).get("stage") == "held" else None  # delivery.md 1: waits for the approver
+    return {"allow": staged, "warn": "confirm_sends_as_firm", "hold": "held_by_firm"}[policy]
 
 
 def _redirect(facts: _Facts) -> tuple[str, ...] | None:

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -304,7 +305,8 @@ def test_a_mails_page_tells_cause_remedy_attempts_and_ladder(log_in: LogIn) -> N
 
 @pytest.mark.parametrize("state", [*StateChoices.values])
 def test_a_mails_page_answers_in_every_state(log_in: LogIn, state: str) -> None:
-    more: dict[str, object] = {"held": {"held_for": "firm", "held_reason": "restored"}, "sending": {"lease_until": timezone.now()}}.get(state, {})
+    held: dict[str, Any] = {"held_for": "firm", "held_reason": "restored"}
+    more = {"held": held, "sending": {"lease_until": timezone.now()}}.get(state, {})
     job = mail("anna", state=state, last_error="" if state == "new" else UNKNOWN_USER, **more)
     JobRecipient.objects.filter(job=job).update(state="refused", reply=UNKNOWN_USER)
     text_of(log_in("anna"), f"/jobs/{job.pk}/")

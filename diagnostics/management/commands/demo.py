@@ -133,5 +133,3 @@ def _free_ports(count: int) -> list[int]:
     for server in sockets:
         server.close()
     return ports
-
-
