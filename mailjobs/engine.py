@@ -225,15 +225,16 @@ class Engine:
                 session.begin_transcript()
             handover = await self._hand_over(ready, session)
         except TransportError as error:
-            await self._settle_error(login, ready, error, started)
+            await self._settled(login, ready, self._settle(ready, HandOver(error=error)), started, tuple(error.transcript))
         except DatabaseError:
             log.exception("the database failed during a hand-over; the job's lease runs out", job=ready.job.pk)
             self._drop(ready.job)
         except Exception as error:
-            await self._set_aside(ready, error, started)
+            await self._set_aside(login, ready, error, started)
         else:
-            await self._settled(ready, self._settle(ready, handover), started, tuple(session.transcript))
-            return session
+            await self._settled(login, ready, self._settle(ready, handover), started, tuple(session.transcript))
+            if not login.refused:
+                return session
         if session is not None:
             await session.close()
         return None
@@ -288,16 +289,14 @@ class Engine:
             already_refused=ready.refused_before,
         )
 
-    async def _settle_error(self, login: _Login, ready: Ready, error: TransportError, started: datetime) -> None:
-        outcome = self._settle(ready, HandOver(error=error))
-        if outcome.login_refused:
-            login.refused = True
-            login.arrived.set()
-            self._logins.pop(ready.fingerprint, None)  # who comes later starts anew
-            await self._database(queue.pause_login, ready.login, ready.fingerprint, outcome.error)
-            waiting, login.waiting = list(login.waiting), deque()
-            await self._send_back(waiting, ready.login)
-        await self._settled(ready, outcome, started, tuple(error.transcript))
+    async def _pause(self, login: _Login, ready: Ready, reply: str) -> None:
+        """The login was refused, at AUTH or later: nothing else tries it, its other mails go back (J8)."""
+        login.refused = True
+        login.arrived.set()
+        self._logins.pop(ready.fingerprint, None)  # who comes later starts anew
+        await self._database(queue.pause_login, ready.login, ready.fingerprint, reply)
+        waiting, login.waiting = list(login.waiting), deque()
+        await self._send_back(waiting, ready.login)
 
     async def _send_back(self, waiting: Sequence[Ready], key: str) -> None:
         """The login was refused: its other mails go back and say what they wait for (J8)."""
@@ -305,12 +304,12 @@ class Engine:
         for ready in waiting:
             self._drop(ready.job)
 
-    async def _set_aside(self, ready: Ready, error: Exception, started: datetime) -> None:
+    async def _set_aside(self, login: _Login, ready: Ready, error: Exception, started: datetime) -> None:
         """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
         reference = uuid.uuid4().hex[:12]
         log.error("a mail could not be handed over", reference=reference, job=ready.job.pk, exc_info=error)
         outcome = Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
-        await self._settled(ready, outcome, started, ())
+        await self._settled(login, ready, outcome, started, ())
 
     async def _settle_barred(self, item: Barred) -> None:
         now = timezone.now()
@@ -320,7 +319,9 @@ class Engine:
         self.summary.counts[outcome.state] += 1
         self._drop(item.job)
 
-    async def _settled(self, ready: Ready, outcome: Outcome, started: datetime, dialogue: tuple[str, ...]) -> None:
+    async def _settled(self, login: _Login, ready: Ready, outcome: Outcome, started: datetime, dialogue: tuple[str, ...]) -> None:
+        if outcome.login_refused:
+            await self._pause(login, ready, outcome.error)
         job = ready.job
         finished = queue.Finished(
             job=job,

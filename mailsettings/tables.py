@@ -17,7 +17,7 @@ FIT = {"td": {"class": "cell-fit"}}
 NOTHING = "–"
 
 
-class AccountTable(tables.Table):  # type: ignore[misc] (ships no types)
+class AccountTable(tables.Table):  # type: ignore[misc]
     """E-mail accounts: address, connection, who uses them."""
 
     slug = tables.Column(verbose_name=gettext_lazy("ID"), attrs=PRIMARY)
@@ -50,7 +50,7 @@ class AccountTable(tables.Table):  # type: ignore[misc] (ships no types)
         return _("Yes") if value else _("No")
 
 
-class EmployeeTable(tables.Table):  # type: ignore[misc] (ships no types)
+class EmployeeTable(tables.Table):  # type: ignore[misc]
     """Employees: their addresses and the linked user-ID."""
 
     name = tables.Column(verbose_name=gettext_lazy("Name"), attrs=PRIMARY)

@@ -1,4 +1,4 @@
-"""`make screenshots`: pictures of the main pages for the README, from a demo stack of its own; looked at by people, not compared."""
+"""`make screenshots`: pictures of the main pages for the README, from a demo stack of its own; for people to look at."""
 
 import os
 import subprocess

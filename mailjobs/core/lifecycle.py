@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from mailjobs.core.envelope import HandOver, Phase, Reply, TransportError, Trouble
+from mailjobs.core.envelope import HandOver, Phase, Reply, Trouble
 from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.core.retry import Retry
 
@@ -123,6 +123,8 @@ def settle(
 ) -> Outcome:
     """The next state after a hand-over to the open recipients, those not yet accepted or refused for good.
 
+    An error before any MAIL is a hand-over that has nothing but the error.
+
     `already_accepted`, `already_refused`: how many recipients earlier tries settled. `attempts`: tries so far, this one included.
     `direct` (S2) and `given_up` (too old) mean that a temporary refusal is the end. Only a mail split for its many recipients is
     deferred even then, with Retry.SPLIT: the rest is to be handed over in the same call.
@@ -145,30 +147,6 @@ def settle(
         login_refused=ReplyClass.LOGIN_REFUSED in reasons,
         throttled=bool(reasons & _THROTTLES),
         reason=reason,
-    )
-
-
-def settle_error(
-    error: TransportError,
-    open_recipients: Sequence[str],
-    *,
-    sender: str,
-    already_accepted: int = 0,
-    already_refused: int = 0,
-    direct: bool = False,
-    given_up: bool = False,
-    attempts: int = 1,
-) -> Outcome:
-    """The next state after an error before any MAIL; arguments as for `settle`."""
-    return settle(
-        HandOver(error=error),
-        open_recipients,
-        sender=sender,
-        already_accepted=already_accepted,
-        already_refused=already_refused,
-        direct=direct,
-        given_up=given_up,
-        attempts=attempts,
     )
 
 

@@ -40,7 +40,7 @@ from mailsettings.models import User
 
 SENTENCES: Mapping[StateChoices, object] = {
     StateChoices.NEW: gettext_lazy("It waits for its turn and is due from %(time)s."),
-    StateChoices.HELD: gettext_lazy("It waits for %(who)s and does not go out before."),
+    StateChoices.HELD: gettext_lazy("It waits for %(who)s and is not sent before."),
     StateChoices.SENDING: gettext_lazy("A delivery worker is handing it over right now."),
     StateChoices.DEFERRED: gettext_lazy("It could not be handed over yet; the next try is due at %(time)s."),
     StateChoices.SENT: gettext_lazy("The mail server has taken it over. What happens after that, it does not say."),

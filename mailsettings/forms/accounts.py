@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from mailsettings import changes
 from mailsettings.changes import Book, Objection, Refused
 from mailsettings.core.parameters import CONNECTION_KEYS, PARAMETERS, SECRET_KEYS, Group
-from mailsettings.forms.fields import INHERIT, ObjectingForm, initial_of, parameter_field, parameter_groups
+from mailsettings.forms.fields import INHERIT, ObjectingForm, initial_of, offer_users, parameter_field, parameter_groups
 from mailsettings.forms.sheet import ONLY_CONFIRMED_BY_FIRMS, Entry, locks_on, secrets_with_fit
 from mailsettings.models import EmailAccount, Tenant, User
 
@@ -49,7 +49,7 @@ class AccountForm(ObjectingForm):
         entries = _entries(tenant, reader, account)
         head = {name: getattr(account, name) for name in ("slug", "sender_address", "user", "is_active")} if account else {}
         super().__init__(data, initial={**head, **{entry.key: initial_of(entry) for entry in entries}})
-        self._known(self.fields["user"]).queryset = tenant.users.order_by("login")
+        offer_users(self.fields["user"], tenant)
         self.fields["slug"].disabled = account is not None
         for entry in entries:
             at_firm = not tenant.is_com_customer
@@ -94,11 +94,6 @@ class AccountForm(ObjectingForm):
             changes.forget_secret(book, saved, key)
         elif self.cleaned_data.get(key):
             changes.save_secret(book, saved, key, self.cleaned_data[key])
-
-    def _known(self, field: forms.Field) -> forms.ModelChoiceField[User]:
-        if not isinstance(field, forms.ModelChoiceField):
-            raise TypeError
-        return field
 
 
 def _entries(tenant: Tenant, reader: User, account: EmailAccount | None) -> list[Entry]:

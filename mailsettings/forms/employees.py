@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from mailsettings import changes
 from mailsettings.changes import Book, Objection, Refused
-from mailsettings.forms.fields import LinesField, ObjectingForm
+from mailsettings.forms.fields import LinesField, ObjectingForm, offer_users
 from mailsettings.models import Employee, Tenant, User
 
 _FIELDS = ("number", "name", "email", "additional_emails", "user", "is_active")
@@ -53,9 +53,7 @@ class EmployeeForm(ObjectingForm):
     def __init__(self, tenant: Tenant, employee: Employee | None, data: QueryDict | None = None) -> None:
         self.tenant, self.employee = tenant, employee
         super().__init__(data, initial={name: getattr(employee, name) for name in _FIELDS} if employee else None)
-        user = self.fields["user"]
-        if isinstance(user, forms.ModelChoiceField):
-            user.queryset = tenant.users.order_by("login")
+        offer_users(self.fields["user"], tenant)
         self.fields["number"].disabled = employee is not None
 
     def save(self, book: Book) -> Employee:

@@ -13,6 +13,7 @@ from mailsettings.core.parameters import PARAMETERS, Group, Kind, Parameter, Val
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials
 from mailsettings.forms.sheet import Entry
 from mailsettings.forms.words import HELP, advice_on, say_value
+from mailsettings.models import Tenant
 from mailsettings.wording import CHOICE_LABELS, GROUP_LABELS, PARAMETER_LABELS, SEND_SYSTEM_LABELS
 
 INHERIT = "inherit"
@@ -75,6 +76,12 @@ def initial_of(entry: Entry) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return list(value) if isinstance(value, tuple) else value
+
+
+def offer_users(field: forms.Field, tenant: Tenant) -> None:
+    """Let a field choose among the users of one tenant."""
+    if isinstance(field, forms.ModelChoiceField):
+        field.queryset = tenant.users.order_by("login")
 
 
 def parameter_groups(form: ObjectingForm, *, extra: Mapping[Group, Iterable[str]] | None = None) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ class ParameterForm(ObjectingForm):
 
     def save(self, book: Book) -> None:
         """Write what was typed; inside a transaction. Raises Refused."""
-        owner, values = self.sheet.owner, self._after()
+        owner, before, values = self.sheet.owner, self._before, self._after()
         changes.refuse_shared_identity(owner, values)
         if not isinstance(owner, Tenant) and not self.fields["sender_address"].disabled:
             changes.refuse_own_sender(owner, str(values.get("sender_address") or ""))
@@ -66,7 +66,7 @@ class ParameterForm(ObjectingForm):
                 changes.forget_secret(book, owner, key)
             elif self.cleaned_data.get(key):
                 changes.save_secret(book, owner, key, self.cleaned_data[key])
-        if any(key in CONNECTION_KEYS and self._before.get(key) != values.get(key) for key in {*self._before, *values}):
+        if any(before.get(key) != values.get(key) for key in CONNECTION_KEYS):
             changes.warn_of_stale_secrets(book, owner)
 
     @property

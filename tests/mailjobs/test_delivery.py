@@ -309,3 +309,13 @@ def test_switching_redirect_on_waits_for_mail_on_the_wire(smtp_server: CountingS
     change_firm(redirect_enabled=True)
     assert len(smtp_server.received) == 1, "the mail on the wire had arrived when the call returned"
     thread.join()
+
+
+def test_login_refused_after_the_dot_pauses_it_too(smtp_server: CountingServer) -> None:
+    """J8: Exchange Online says 550 5.7.30 only there when basic authentication is switched off."""
+    move_in(smtp_server, parameters={"max_connections": 1})
+    smtp_server.reply = "550 5.7.30 Basic authentication is not supported for Client Submission."
+    submit_many(user("bernd"), [invoice(1), invoice(2), invoice(3)])
+    assert deliver()["failed"] == 1
+    assert sorted(states()) == ["failed", "new", "new"]
+    assert LoginPause.objects.count() == 1

@@ -375,9 +375,20 @@ async def test_submit_takes_no_early_2xx_for_an_acceptance(fault: Faulty, pipeli
     assert not fault.stored(letter.message_id)
 
 
+async def test_submit_takes_an_early_refusal_for_final(fault: Faulty, pipelining: bool) -> None:
+    letter = Letter()
+    parts = [letter.octets, *[b"line\r\n" * 100_000] * 60]  # more than the buffers in between hold
+    async with session_to(fault.endpoint("fault", "starttls", user="anna"), pipelining) as session:
+        outcome = await session.submit(Envelope(ANNA, ("early5xx@x.test",)), parts, size=1, before_body=letter.before_body)
+        assert not session.usable
+    assert outcome.final is not None
+    assert (outcome.final.code, outcome.error) == (552, None)
+    assert not fault.stored(letter.message_id)
+
+
 @pytest.mark.parametrize(
     ("scenario", "code", "still_usable"),
-    [("4xxdata", 451, True), ("5xxdata", 554, True), ("421afterdata", 421, False), ("early5xx", 552, False)],
+    [("4xxdata", 451, True), ("5xxdata", 554, True), ("421afterdata", 421, False)],
 )
 async def test_submit_takes_a_refusal_after_the_dot_for_final(
     fault: Faulty, scenario: str, code: int, still_usable: bool, pipelining: bool

@@ -1,7 +1,7 @@
 """`manage.py demo`: the main job without a browser, on ports and a database of its own (contract, `make demo`).
 
-Starts the same stack as `serve`, submits a print run of 25 invoices, waits for it and prints a JSON summary. With DATABASE_URL the
-database of its own is a schema, made for it and dropped afterwards; with REDIS_URL it is a queue of its own.
+Starts the same stack as `serve`, submits a print run of 25 invoices, waits for it and prints a JSON summary. With DATABASE_URL
+the database of its own is a schema, made for it and dropped afterwards; with REDIS_URL it is a queue of its own.
 """
 
 import os
@@ -48,7 +48,7 @@ class Command(BaseCommand):
                 raise CommandError(_("Not every mail was handed over."))
             return
         with own_environment() as environment, own_stack(environment):
-            inside = subprocess.run([sys.executable, "manage.py", "demo", "--inside"], env=environment, check=False)  # noqa: S603
+            inside = subprocess.run([sys.executable, "manage.py", "demo", "--inside"], env=environment, check=False)
         if inside.returncode:
             raise CommandError(_("The demo failed; the lines above say why."))
 

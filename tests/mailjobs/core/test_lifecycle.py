@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailjobs.core.envelope import HandOver, Phase, Reply, TransportError, Trouble
-from mailjobs.core.lifecycle import TRANSITIONS, Outcome, RecipientState, State, settle, settle_error
+from mailjobs.core.lifecycle import TRANSITIONS, Outcome, RecipientState, State, settle
 from mailjobs.core.reply import ReplyClass
 from mailjobs.core.retry import Retry
 
@@ -210,16 +210,16 @@ def test_delivery_3_error_before_any_mail_is_settled(
     throttled: bool,
 ) -> None:
     error = _error(phase, reply, trouble)
-    outcome = settle_error(error, (A, B), sender=SENDER, attempts=attempts)
+    outcome = settle(HandOver(error=error), (A, B), sender=SENDER, attempts=attempts)
     assert (outcome.state, outcome.login_refused, outcome.throttled) == (state, login_refused, throttled)
     assert (outcome.retry is not None) is (state == "deferred")
     assert outcome.error == str(error)
     assert _states(outcome) == ("dd" if state == "deferred" else "pp")
-    assert settle_error(error, (A, B), sender=SENDER, direct=True).state is State.FAILED
+    assert settle(HandOver(error=error), (A, B), sender=SENDER, direct=True).state is State.FAILED
 
 
 def test_j4_error_begins_with_the_reply_code() -> None:
-    assert settle_error(_error(Phase.AUTH, BAD_LOGIN), (A,), sender=SENDER).error == "535 5.7.8 Authentication failed"
+    assert settle(HandOver(error=_error(Phase.AUTH, BAD_LOGIN)), (A,), sender=SENDER).error == "535 5.7.8 Authentication failed"
 
 
 def test_nothing_open_and_nothing_accepted_is_never_sent() -> None:
