@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs"
+LANGUAGES = os.environ.get("LANGUAGES", "de").split(",")
 SIZES = {"wide": (1440, 900), "narrow": (390, 844)}
 PAGES = {
     "dashboard": "/",
@@ -62,7 +63,7 @@ def main() -> None:
 def _pictures(browser: Browser, address: str, wanted: list[str]) -> Iterator[Path]:
     for size, (width, height) in SIZES.items():
         for scheme in ("light", "dark"):
-            for language in ("de", "en"):
+            for language in LANGUAGES:
                 context = browser.new_context(
                     viewport={"width": width, "height": height}, color_scheme=scheme, locale=f"{language}-AT"
                 )
@@ -94,7 +95,7 @@ def _first_failed(page: Page, address: str) -> str:
 def _shot(page: Page, name: str) -> Path:
     path = PICTURES / f"{name}.png"
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=path, full_page="narrow" not in name)
+    page.screenshot(path=path, full_page=name.startswith("job-wide"))
     return path
 
 

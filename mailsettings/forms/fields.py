@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.formats import date_format
+from django.utils.html import conditional_escape
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -36,6 +37,11 @@ class LinesField(forms.CharField):
 class ObjectingForm(forms.Form):
     """A form that shows what `changes` refuses at the fields it speaks of, and whose groups may be folded."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():  # the template trusts help texts, and these name addresses in angle brackets
+            field.help_text = conditional_escape(field.help_text)
+
     def show_objections(self, refused: Refused) -> None:
         for objection in refused.objections:
             self.add_error(objection.field if objection.field in self.fields else None, objection.message)
@@ -55,7 +61,7 @@ def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = Tru
     row = PARAMETERS[entry.key]
     field = _bare_field(row, entry, shared_identity=shared_identity)
     field.label, field.required, field.disabled = PARAMETER_LABELS[entry.key], False, bool(entry.locked)
-    field.help_text = _say_secret(entry) or str(HELP[entry.key])
+    field.help_text = conditional_escape(_say_secret(entry) or HELP[entry.key])
     shown: dict[str, Any] = {"more": advice_on(entry.key), "mono": row.kind in _MONO, "filled": entry.secret is not None}
     if entry.locked:
         shown["origin"] = {

@@ -28,7 +28,10 @@ def configuration(seed: int) -> Document:
     for name in ("huber", "moser"):
         firm = _tenant(chance, name, ("firm_admin", "firm_user"))
         firm["com_customers"] = [
-            {**_tenant(chance, f"{name}{number}", ("com_admin", "com_user")), "sends_as_firm": chance.choice(("allow", "warn", "hold"))}
+            {
+                **_tenant(chance, f"{name}{number}", ("com_admin", "com_user")),
+                "sends_as_firm": chance.choice(("allow", "warn", "hold")),
+            }
             for number in (1, 2)
         ]
         firms.append(firm)
@@ -136,11 +139,15 @@ def _parameters(chance: random.Random, owner: str, tenant: str, *, richness: flo
     if not values and chance.random() < 0.3:
         values = {"smtp_user": owner, "smtp_password": "secret-" + owner}
     if chance.random() < address:
-        values["sender_address"] = chance.choice((f"{owner}@{tenant}.example", f"{owner.title()} <{owner}@bücher-{tenant}.example>"))
+        values["sender_address"] = chance.choice(
+            (f"{owner}@{tenant}.example", f"{owner.title()} <{owner}@bücher-{tenant}.example>")
+        )
     values |= _sometimes(chance, 0.25, send_system=chance.choice(SYSTEMS), send_option=chance.choice(("smtp", "client")))
     values |= _sometimes(chance, 0.18, always_use_sender_address=chance.random() < 0.6, redirect_enabled=chance.random() < 0.3)
     values |= _sometimes(chance, 0.1, check_sender=chance.random() < 0.6, confirm_shared_identity=chance.random() < 0.7)
-    values |= _sometimes(chance, 0.15, redirect_addresses=chance.choice(([], [f"test@{tenant}.example"], ["a@b.example", "c@d.example"])))
+    values |= _sometimes(
+        chance, 0.15, redirect_addresses=chance.choice(([], [f"test@{tenant}.example"], ["a@b.example", "c@d.example"]))
+    )
     return values | _sometimes(chance, 0.03, sender_address="")
 
 
@@ -153,7 +160,9 @@ def _connection(chance: random.Random, owner: str) -> Document:
     values: Document = {}
     if chance.random() < 0.75:
         values["smtp_server"] = f"mail.{owner}.example"
-        values |= _sometimes(chance, 0.3, smtp_port=chance.choice((25, 587, 2525)), smtp_tls=chance.choice(("off", "starttls", "implicit")))
+        values |= _sometimes(
+            chance, 0.3, smtp_port=chance.choice((25, 587, 2525)), smtp_tls=chance.choice(("off", "starttls", "implicit"))
+        )
     if chance.random() < 0.3:
         values |= _sometimes(chance, 0.8, ews_url=f"https://ews.{owner}.example/EWS/Exchange.asmx")
         values |= _sometimes(chance, 0.4, ews_auth=chance.choice(("basic", "ntlm", "oauth2")))
@@ -177,7 +186,9 @@ def _accounts(chance: random.Random, tenant: str, logins: list[str]) -> list[Doc
         accounts.append(
             {
                 "id": identifier,
-                "sender_address": chance.choice((f"{identifier}@{tenant}.example", f"Rechnungen <{identifier}@{tenant}.example>")),
+                "sender_address": chance.choice(
+                    (f"{identifier}@{tenant}.example", f"Rechnungen <{identifier}@{tenant}.example>")
+                ),
                 "user": owners[number] if number < len(owners) else None,
                 "active": chance.random() > 0.15,
                 **values,

@@ -37,7 +37,6 @@ CONNECTION_KEYS: Final = {
     "oauth_tenant", "oauth_client_id", "oauth_client_secret", "graph_url", "imap_server", "max_connections", "per_minute",
     "per_day", "unknown_policy", "give_up_hours",
 }  # fmt: skip
-SECRETS: Final = {"smtp_password", "oauth_client_secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,8 @@ class Answer:
 
     channel: str
     sender: tuple[str, str, str | None] | None  # address, level, source
-    connection: tuple[str, str, int, str, int | None, str, str | None] | None  # level, source, system, server, port, tls, username
+    # level, source, system, server, port, tls, username
+    connection: tuple[str, str, int, str, int | None, str, str | None] | None
     delivery_mode: str
     allowed: bool
     refused: str | None
@@ -156,7 +156,7 @@ def mailbox_key(text: str) -> str | None:
 
 
 def locked_keys(tenant: Values) -> set[str]:
-    """What a tenant locks for everything below it, by itself or by the operator; `smtp_server` locks the whole connection (T5)."""
+    """What a tenant or the operator locks for everything below it; `smtp_server` locks the whole connection (T5)."""
     locked = {*tenant.get("locked", []), *tenant.get("locked_by_operator", [])}
     return locked | CONNECTION_KEYS if "smtp_server" in locked else locked
 
@@ -241,7 +241,11 @@ def level_accounts(tenant: Values, firm: Values | None, model: Values | None, us
 def offers(tenant: Values, case: Case, levels: list[Layer], accounts: Mapping[str, Values | None]) -> dict[str, Offer]:
     """What each level yields (R1)."""
     found = {level: Offer(row["sender_address"], row["id"], level) for level, row in accounts.items() if row}
-    own = {layer.level: Offer(layer.get("sender_address"), layer.source, layer.level) for layer in levels if layer.get("sender_address")}
+    own = {
+        layer.level: Offer(layer.get("sender_address"), layer.source, layer.level)
+        for layer in levels
+        if layer.get("sender_address")
+    }
     if own and resolve(levels, "always_use_sender_address", default=False):  # R1 3: both resolved by themselves
         found["forced_sender"] = next(own[layer.level] for layer in levels if layer.level in own)
     employee = employee_of(tenant, case.user)
@@ -273,7 +277,9 @@ def names_settings(values: Values, system: int) -> bool:
     return system in OAUTH and bool(values.get("oauth_client_id"))
 
 
-def connection(installation: Installation, levels: list[Layer], account: tuple[str, Values] | None, tenant: str) -> Connection | None:
+def connection(
+    installation: Installation, levels: list[Layer], account: tuple[str, Values] | None, tenant: str
+) -> Connection | None:
     """The account that gave the address, the user's own parameters, the Com customer's, the firm's (R3)."""
     system = resolve(levels, "send_system", 0)  # S1: the default is 0
     generals = tuple(layer.values for layer in levels if layer.level != "user_parameters")
@@ -389,22 +395,29 @@ def answer(installation: Installation, case: Case) -> Answer:
     """What the rules say of this case."""
     tenant, firm, user = installation.home(case.user)
     levels = layers(installation, case.user)
-    model = next((row for row in tenant.get("print_models", []) if row["id"] == case.print_model and row.get("active", True)), None)
+    model = next(
+        (row for row in tenant.get("print_models", []) if row["id"] == case.print_model and row.get("active", True)), None
+    )
     accounts = level_accounts(tenant, firm, model, case.user)
     offered = offers(tenant, case, levels, accounts)
     winner = next((level for level in LEVELS if level in offered), None)  # R1: the first level that yields an address
     account = accounts.get(winner or "")
     route = connection(installation, levels, (winner, account) if winner and account else None, tenant["id"])
     mode = (model or {}).get("delivery_mode", "as_parameters")
-    mode = "background_draft" if (model or {}).get("stage") == "draft" else mode  # the introduction ladder: a draft, whatever the mode
+    if (model or {}).get("stage") == "draft":  # the introduction ladder: a draft, whatever the mode
+        mode = "background_draft"
     alone = case.unattended or user["role"] == "service_user"  # R5
     offer = offered.get(winner or "")
     facts = _Facts(installation, case, tenant, firm, user, levels, model, offer, account, route, mode, alone)
     refused = _refusal(facts)
     return Answer(
         channel="none" if refused else _channel(facts),
-        sender=(mailbox_key(offer.address) or "", winner, offer.source) if offer and winner and mailbox_key(offer.address) else None,
-        connection=(route.level, route.source, route.system, route.server, route.port, route.tls, route.username) if route else None,
+        sender=(mailbox_key(offer.address) or "", winner, offer.source)
+        if offer and winner and mailbox_key(offer.address)
+        else None,
+        connection=(route.level, route.source, route.system, route.server, route.port, route.tls, route.username)
+        if route
+        else None,
         delivery_mode=mode,
         allowed=refused is None,
         refused=refused,

@@ -22,8 +22,12 @@ CHANNELS: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("P2: with a server, the send option's default", FULL, "smtp", None),
     ("P2: the send option client", CLIENT, "client", None),
     ("P2: the nearest send option", CLIENT | {"user": {"send_option": "smtp"}}, "smtp", None),
-    ("P2: EWS needs no SMTP server",
-     {"firm": OFFICE | {"ews_url": "https://e.example", "send_system": 6, "smtp_user": "u", "smtp_password": "p"}}, "ews", None),
+    (
+        "P2: EWS needs no SMTP server",
+        {"firm": OFFICE | {"ews_url": "https://e.example", "send_system": 6, "smtp_user": "u", "smtp_password": "p"}},
+        "ews",
+        None,
+    ),
     ("R1 7: no address, the local client", {"firm": SERVER}, "client", None),
     ("M2: background_smtp beats the send option", CLIENT | BACKGROUND, "smtp", None),
     ("M2: background_smtp without a connection", {"firm": OFFICE} | BACKGROUND, "none", "no_connection"),
@@ -44,11 +48,15 @@ CHANNELS: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("R5: a draft without a sender too", {"firm": SERVER} | SERVICE | DRAFT, "none", "no_sender"),
     ("R5: a draft without a connection too", {"firm": OFFICE} | UNATTENDED | DRAFT, "none", "no_connection"),
     ("C1: whatever the channel", {"firm": OFFICE | {"check_sender": True}}, "none", "check_sender_no_employee"),
-    ("P5: no secret is needed for the client", {"firm": OFFICE | {"smtp_server": "s.example", "smtp_user": "u",
-     "send_option": "client"}}, "client", None),
+    (
+        "P5: no secret is needed for the client",
+        {"firm": OFFICE | {"smtp_server": "s.example", "smtp_user": "u", "send_option": "client"}},
+        "client",
+        None,
+    ),
     ("T6: a deactivated user", FULL | {"active": False}, "none", "user_inactive"),
     ("A2: a print model of nobody", FULL | {"request": Request("nowhere")}, "none", "print_model_unknown"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("case", "channel", "refused"), [row[1:] for row in CHANNELS], ids=[row[0] for row in CHANNELS])
@@ -81,19 +89,31 @@ def test_com_mail_with_the_firms_address_is_the_firms_decision(
 ON = {"redirect_enabled": True}
 REDIRECTED: list[tuple[str, dict[str, Any], tuple[str, ...] | None]] = [
     ("U1: off", {"firm": {"redirect_addresses": ("t@huber.example",)}}, None),
-    ("U1: on", {"firm": ON | {"redirect_addresses": ("t@huber.example", "u@huber.example")}}, ("t@huber.example", "u@huber.example")),
+    (
+        "U1: on",
+        {"firm": ON | {"redirect_addresses": ("t@huber.example", "u@huber.example")}},
+        ("t@huber.example", "u@huber.example"),
+    ),
     ("U1: without an address", {"firm": ON}, ("anna@test-dummy.at",)),
-    ("U1: the nearest level that has any, whether or not it switched it on",
-     {"com": {"redirect_addresses": ("t@muster.example",)}, "firm": ON | {"redirect_addresses": ("t@huber.example",)}},
-     ("t@muster.example",)),
-    ("U1: an empty list is none", {"com": {"redirect_addresses": ()}, "firm": ON | {"redirect_addresses": ("t@huber.example",)}},
-     ("t@huber.example",)),
+    (
+        "U1: the nearest level that has any, whether or not it switched it on",
+        {"com": {"redirect_addresses": ("t@muster.example",)}, "firm": ON | {"redirect_addresses": ("t@huber.example",)}},
+        ("t@muster.example",),
+    ),
+    (
+        "U1: an empty list is none",
+        {"com": {"redirect_addresses": ()}, "firm": ON | {"redirect_addresses": ("t@huber.example",)}},
+        ("t@huber.example",),
+    ),
     ("U2: on at any level means on", {"user": {"redirect_enabled": False}, "com": {}, "firm": ON}, ("mia@test-dummy.at",)),
     ("U2: the Com customer's on", {"com": ON}, ("mia@test-dummy.at",)),
-    ("T5: locked off by the firm",
-     {"com": ON, "firm": {"redirect_enabled": False}, "locks": {"firm": frozenset({"redirect_enabled"})}}, None),
+    (
+        "T5: locked off by the firm",
+        {"com": ON, "firm": {"redirect_enabled": False}, "locks": {"firm": frozenset({"redirect_enabled"})}},
+        None,
+    ),
     ("contract: stage redirected", {"stage": Stage.REDIRECTED}, ("anna@test-dummy.at",)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("case", "to"), [row[1:] for row in REDIRECTED], ids=[row[0] for row in REDIRECTED])

@@ -1,4 +1,4 @@
-"""Facts in few words, for the tables of the decision core: Com user Mia of Muster, customer of Kanzlei Huber, or Anna of Huber."""
+"""Facts in few words, for the tables of the decision core: Anna of Kanzlei Huber, or Mia of its Com customer Muster."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from mailsettings.core.send_systems import DeliveryMode, Role, SendsAsFirm, Stag
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}
-SERVER: Values = {"smtp_server": "mail.huber.example", "smtp_user": "relay", "smtp_password": "secret"}
+SERVER: dict[str, Any] = {"smtp_server": "mail.huber.example", "smtp_user": "relay", "smtp_password": "secret"}
 
 
 def account(identifier: str, values: Values = NOTHING, generals: tuple[Values, ...] = (), **more: Any) -> AccountFacts:
@@ -42,7 +42,9 @@ def facts(
     model = PrintModelFacts("invoices", mode, stage, model_account, {who: model_user_account} if model_user_account else {})
     asked = request or Request("invoices")
     return Facts(
-        user=UserFacts(who, role or (Role.FIRM_USER if com is None else Role.COM_USER), active, _employee(employee, employee_active)),
+        user=UserFacts(
+            who, role or (Role.FIRM_USER if com is None else Role.COM_USER), active, _employee(employee, employee_active)
+        ),
         tenant=TenantFacts(
             "huber" if com is None else "muster",
             TenantKind.FIRM if com is None else TenantKind.COM_CUSTOMER,
@@ -73,7 +75,7 @@ def _holder(owner: str, values: Values, generals: tuple[Values, ...]) -> Holder:
     return Holder(owner, plain, secrets)
 
 
-def _employee(addresses: tuple[str, ...] | None, active: bool) -> EmployeeFacts | None:  # noqa: FBT001 (private)
+def _employee(addresses: tuple[str, ...] | None, active: bool) -> EmployeeFacts | None:
     if addresses is None:
         return None
     return EmployeeFacts(addresses[0] if addresses else "", frozenset(addresses), active)

@@ -28,7 +28,11 @@ LADDER = [
     ("R1 1: then its general one", ALL | {"model_user_account": None}, "invoices@muster.example"),
     ("R1 2: the account whose user-ID is the acting user", {"own_account": account("mias"), "user": OWN}, "mias@muster.example"),
     ("R1 3: the resolved address where it is always used", {"user": OWN | FORCED, "request": PASSED}, "mia@muster.example"),
-    ("R1 3: address and switch resolve each by itself", {"user": OWN, "firm": FIRM | FORCED, "request": PASSED}, "mia@muster.example"),
+    (
+        "R1 3: address and switch resolve each by itself",
+        {"user": OWN, "firm": FIRM | FORCED, "request": PASSED},
+        "mia@muster.example",
+    ),
     ("R1 3: the firm's address forced", {"com": {}, "firm": FIRM | FORCED, "request": PASSED}, "office@huber.example"),
     (
         "R1 3: the nearest no wins",
@@ -105,7 +109,11 @@ JUDGED = [
     ("C1: an address under weitere E-Mail-Adressen", {"com": COM | CHECK, "employee": MIA}, None),
     ("C1: an address that is not on the employee", {"firm": FIRM | CHECK, "employee": MIA}, "check_sender_not_on_employee"),
     ("C1: no linked employee", {"user": OWN, "firm": CHECK}, "check_sender_no_employee"),
-    ("C1: a retired employee is none", {"user": OWN | CHECK, "employee": MIA, "employee_active": False}, "check_sender_no_employee"),
+    (
+        "C1: a retired employee is none",
+        {"user": OWN | CHECK, "employee": MIA, "employee_active": False},
+        "check_sender_no_employee",
+    ),
     (
         "C1: on at any level means on",
         {"user": {"check_sender": False}, "com": {}, "firm": FIRM | CHECK, "employee": MIA},
@@ -116,20 +124,34 @@ JUDGED = [
         {"user": OWN | CHECK, "firm": {"check_sender": False}, "locks": {"firm": frozenset({"check_sender"})}},
         None,
     ),
-    ("C1: whichever level, accounts too", {"own_account": account("x"), "firm": CHECK, "employee": MIA}, "check_sender_not_on_employee"),
+    (
+        "C1: whichever level, accounts too",
+        {"own_account": account("x"), "firm": CHECK, "employee": MIA},
+        "check_sender_not_on_employee",
+    ),
     ("C1: service users too", {"user": OWN, "firm": CHECK, "role": Role.SERVICE_USER}, "check_sender_no_employee"),
     ("C1: off", {"firm": FIRM}, None),
     ("C4: compared as mailboxes", {"request": Request(None, "MIA@Muster.EXAMPLE"), "firm": CHECK, "employee": MIA}, None),
-    ("C4: plus tags are part of it", {"request": Request(None, "mia+x@muster.example"), "firm": CHECK, "employee": MIA},
-     "check_sender_not_on_employee"),
+    (
+        "C4: plus tags are part of it",
+        {"request": Request(None, "mia+x@muster.example"), "firm": CHECK, "employee": MIA},
+        "check_sender_not_on_employee",
+    ),
     ("P7: an impossible address", {"request": Request(None, "mia@muster")}, "address_invalid"),
     ("C4: an impossible one that is overridden", {"own_account": account("x"), "request": Request(None, "mia@muster")}, None),
-    ("P8: a Com user passes another tenant's address", {"com": {}, "foreign": frozenset({"paket@muster.example"}), "request": PASSED},
-     "foreign_address"),
+    (
+        "P8: a Com user passes another tenant's address",
+        {"com": {}, "foreign": frozenset({"paket@muster.example"}), "request": PASSED},
+        "foreign_address",
+    ),
     ("P8: a Com user's own one", {"com": {}, "foreign": frozenset(OWN.values()), "user": OWN}, "foreign_address"),
-    ("P8: a Com user's own one, forced", {"com": {}, "foreign": frozenset(OWN.values()), "user": OWN | FORCED}, "foreign_address"),
+    (
+        "P8: a Com user's own one, forced",
+        {"com": {}, "foreign": frozenset(OWN.values()), "user": OWN | FORCED},
+        "foreign_address",
+    ),
     ("P8: the firm's parameters are the firm's to give", {"com": {}, "firm": FIRM, "foreign": frozenset(FIRM.values())}, None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("case", "refused"), [row[1:] for row in JUDGED], ids=[row[0] for row in JUDGED])
