@@ -202,10 +202,11 @@ class CountingServer:
         self.ca_file = certificate_authority(self._folder)
         self._context.load_cert_chain(self.ca_file.parent / "server.pem", self.ca_file.parent / "server.key")
         self._loop = asyncio.new_event_loop()
-        self._server = self._loop.run_until_complete(self._loop.create_server(self._session, "127.0.0.1", self.port))
-        self.port = self._server.sockets[0].getsockname()[1]
         self._thread = threading.Thread(target=self._loop.run_forever, name="CountingServer", daemon=True)
         self._thread.start()
+        listening = self._loop.create_server(self._session, "127.0.0.1", self.port)
+        self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(timeout=5)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

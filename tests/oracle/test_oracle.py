@@ -52,7 +52,8 @@ def test_nothing_of_the_contract_is_left_out() -> None:
         "channel": CHANNELS,
         "held": HELD,
         "system": {*map(str, range(12)), None},
-        **{f"outcome of {level}": {"used", "overridden", "absent"} for level in LEVELS[:-1]},
+        **{f"outcome of {level}": {"used", "overridden", "absent"} for level in LEVELS[1:-1]},
+        "outcome of print_model_user_account": {"used", "absent"},  # nothing stands above it
         "outcome of com_parameters": {"used", "overridden", "absent", "not_available"},
         "outcome of local_client": {"used", "overridden", "not_available"},
         "redirect": {"on", "off"},
