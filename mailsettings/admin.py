@@ -1,9 +1,15 @@
 """The operator's view of the settings: everything to read, nothing to write, no secret in sight."""
 
 from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
 
 from mailsettings.models import AuditEvent, EmailAccount, Employee, ParameterSet, PrintModel, Tenant, User
+
+if isinstance(admin.site.get_model_admin(Group), GroupAdmin):  # registered by the import above; the portal has no groups
+    admin.site.unregister(Group)
+admin.site.site_header = admin.site.site_title = "Postausgang"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -50,6 +56,7 @@ class EmailAccountAdmin(ReadOnlyAdmin):
 class PrintModelAdmin(ReadOnlyAdmin):
     list_display = ("slug", "tenant", "context", "account", "delivery_mode", "stage", "is_active")
     list_filter = ("stage", "delivery_mode")
+    exclude = ("text", "html")  # bodies are the tenants' own
 
 
 @admin.register(ParameterSet)

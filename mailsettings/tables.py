@@ -21,13 +21,17 @@ class AccountTable(tables.Table):  # type: ignore[misc]
     """E-mail accounts: address, connection, who uses them."""
 
     slug = tables.Column(verbose_name=gettext_lazy("ID"), attrs=PRIMARY)
-    sender_address = tables.Column(verbose_name=gettext_lazy("Sender address"), attrs=CLIP)
+    sender_address = tables.Column(verbose_name=gettext_lazy("Sender"), attrs=FIT)
     server = tables.Column(
-        verbose_name=gettext_lazy("Mail server"), accessor="values", orderable=False, attrs=CLIP, empty_values=(None,)
+        verbose_name=gettext_lazy("Mail server"),
+        accessor="values",
+        order_by="values__smtp_server",
+        attrs=CLIP,
+        empty_values=(None,),
     )
     user = tables.Column(verbose_name=gettext_lazy("User ID"), accessor="user__login", default=NOTHING, attrs=FIT)
     used_by = tables.Column(
-        verbose_name=gettext_lazy("Print models"), accessor="pk", orderable=False, attrs=CLIP, empty_values=(None,)
+        verbose_name=gettext_lazy("Used by"), accessor="pk", orderable=False, attrs=CLIP, empty_values=(None,)
     )
     is_active = tables.Column(verbose_name=gettext_lazy("Active"), attrs=FIT)
 
@@ -54,10 +58,8 @@ class EmployeeTable(tables.Table):  # type: ignore[misc]
     """Employees: their addresses and the linked user-ID."""
 
     name = tables.Column(verbose_name=gettext_lazy("Name"), attrs=PRIMARY)
-    email = tables.Column(verbose_name=gettext_lazy("E-mail"), default=NOTHING, attrs=CLIP)
-    additional_emails = tables.Column(
-        verbose_name=gettext_lazy("Further addresses"), orderable=False, attrs=CLIP, empty_values=(None,)
-    )
+    email = tables.Column(verbose_name=gettext_lazy("E-mail"), default=NOTHING, attrs=FIT)
+    additional_emails = tables.Column(verbose_name=gettext_lazy("Further addresses"), attrs=CLIP, empty_values=(None,))
     user = tables.Column(verbose_name=gettext_lazy("User ID"), accessor="user__login", default=NOTHING, attrs=FIT)
     is_active = tables.Column(verbose_name=gettext_lazy("Active"), attrs=FIT)
 

@@ -60,8 +60,15 @@ class AccountForm(ObjectingForm):
         borrowing = _("Leave everything empty to send over the mail server of the general settings.")
         login_only = _("With a user and a password alone, the account logs in with them at the server of the general settings.")
         head = self.group(_("Account"), ["slug", "sender_address", "user", "is_active"])
-        first, *others = parameter_groups(self)
+        first, *others = parameter_groups(self, CONNECTION_KEYS)
         return [head, {**first, "heading": _("Own connection"), "text": f"{borrowing} {login_only}"}, *others]
+
+    def clean(self) -> None:
+        """Ask early what a parameter can be, so that all errors show at once."""
+        try:
+            changes.clean_values(self._typed(), of_firm=False, of_account=True)
+        except Refused as refused:
+            self.show_objections(refused)
 
     def save(self, book: Book) -> EmailAccount:
         """Write the account; inside a transaction. Raises Refused."""
@@ -69,10 +76,7 @@ class AccountForm(ObjectingForm):
         if self.account is None and EmailAccount.objects.filter(tenant=self.tenant, slug=data["slug"]).exists():
             raise Refused([Objection("slug", "exists", _("There is an account with this ID already."))])
         before = dict(self.account.values) if self.account else {}
-        typed = {key: data.get(key) for key in CONNECTION_KEYS if key in self.fields and not self.fields[key].disabled}
-        values = {
-            key: value for key, value in {**before, **typed}.items() if value not in (None, "", []) and key not in SECRET_KEYS
-        }
+        values = {key: value for key, value in {**before, **self._typed()}.items() if value not in (None, "", [])}
         saved = changes.save_account(
             book,
             tenant=self.tenant,
@@ -88,6 +92,11 @@ class AccountForm(ObjectingForm):
                 self._save_secret(book, saved, key)
         changes.warn_of_stale_secrets(book, saved)
         return saved
+
+    def _typed(self) -> dict[str, Any]:
+        """What could be typed of the connection, secrets left out."""
+        keys = CONNECTION_KEYS - set(SECRET_KEYS)
+        return {key: value for key, value in self.cleaned_data.items() if key in keys and not self.fields[key].disabled}
 
     def _save_secret(self, book: Book, saved: EmailAccount, key: str) -> None:
         if self.forgotten == key:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.formats import date_format
-from django.utils.html import conditional_escape
+from django.utils.html import conditional_escape, format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
@@ -40,7 +40,7 @@ class ObjectingForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():  # the template trusts help texts, and these name addresses in angle brackets
-            field.help_text = conditional_escape(field.help_text)
+            field.help_text = conditional_escape(str(field.help_text))
 
     def show_objections(self, refused: Refused) -> None:
         for objection in refused.objections:
@@ -61,7 +61,7 @@ def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = Tru
     row = PARAMETERS[entry.key]
     field = _bare_field(row, entry, shared_identity=shared_identity)
     field.label, field.required, field.disabled = PARAMETER_LABELS[entry.key], False, bool(entry.locked)
-    field.help_text = conditional_escape(_say_secret(entry) or HELP[entry.key])
+    field.help_text = conditional_escape(_say_secret(entry) or str(HELP[entry.key]))
     shown: dict[str, Any] = {"more": advice_on(entry.key), "mono": row.kind in _MONO, "filled": entry.secret is not None}
     if entry.locked:
         shown["origin"] = {
@@ -90,12 +90,15 @@ def offer_users(field: forms.Field, tenant: Tenant) -> None:
         field.queryset = tenant.users.order_by("login")
 
 
-def parameter_groups(form: ObjectingForm, *, extra: Mapping[Group, Iterable[str]] | None = None) -> list[dict[str, Any]]:
-    """The fields under the headings of their groups."""
+def parameter_groups(
+    form: ObjectingForm, keys: Iterable[str], *, extra: Mapping[Group, str] | None = None
+) -> list[dict[str, Any]]:
+    """The fields of these parameters under the headings of their groups; `extra` is one more field for a group."""
+    wanted = set(keys) & set(form.fields)
     groups = []
     for group in Group:
-        names = [key for key, row in PARAMETERS.items() if row.group is group and key in form.fields]
-        names += (extra or {}).get(group, ())
+        names = [key for key, row in PARAMETERS.items() if row.group is group and key in wanted]
+        names += [name for name in ((extra or {}).get(group),) if name in form.fields]
         if names:
             groups.append(form.group(GROUP_LABELS[group], names, folded=group in FOLDED))
     return groups
@@ -133,10 +136,10 @@ def _possible(entry: Entry, *, shared_identity: bool) -> list[int]:
 
 
 def _choice(choices: list[tuple[Any, Any]], entry: Entry, coerce: Any) -> forms.Field:
-    inherited = entry.inherited
-    nothing = (
-        _("Not set here") if inherited is None else _("Not set here: %(value)s") % {"value": say_value(entry.key, inherited)}
-    )
+    nothing = _("Not set here")
+    if entry.inherited is not None:
+        message = _("Default: %(value)s") if entry.by_default else _("Inherited: %(value)s")
+        nothing = message % {"value": say_value(entry.key, entry.inherited)}
     return forms.TypedChoiceField(choices=[("", nothing), *choices], coerce=coerce, empty_value=None)
 
 
@@ -157,6 +160,7 @@ def _say_secret(entry: Entry) -> str:
     day = date_format(localtime(entry.secret.changed_at), "SHORT_DATE_FORMAT")
     if entry.secret_fits:
         return _("Entered on %(day)s. Leave empty to keep it.") % {"day": day}
+    message = _("Entered on %(day)s; must be entered again because authority, tenant or client have changed.")
     if entry.key == "smtp_password":
-        return _("Entered on %(day)s; must be entered again because server, port, user or TLS have changed.") % {"day": day}
-    return _("Entered on %(day)s; must be entered again because authority, tenant or client have changed.") % {"day": day}
+        message = _("Entered on %(day)s; must be entered again because server, port, user or TLS have changed.")
+    return format_html('<strong class="is-error">{}</strong>', message % {"day": day})

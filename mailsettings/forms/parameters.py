@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from mailsettings import changes
-from mailsettings.changes import Book
+from mailsettings.changes import Book, Refused
 from mailsettings.core.parameters import CONNECTION_KEYS, SECRET_KEYS, Group
 from mailsettings.forms.fields import INHERIT, ObjectingForm, initial_of, parameter_field, parameter_groups
 from mailsettings.forms.sheet import Sheet
@@ -33,9 +33,18 @@ class ParameterForm(ObjectingForm):
 
     @property
     def grouped_fields(self) -> list[dict[str, Any]]:
-        return parameter_groups(self, extra={Group.REDIRECT: [LOGIN_PASSWORD]})
+        keys = [entry.key for entry in self.sheet.entries]
+        return parameter_groups(self, keys, extra={Group.REDIRECT: LOGIN_PASSWORD})
 
     def clean(self) -> None:
+        """Ask early what a parameter can be, so that all errors show at once; and for a password where redirect goes off."""
+        try:
+            changes.clean_values(self._typed(), of_firm=not self._tenant.is_com_customer)
+        except Refused as refused:
+            self.show_objections(refused)
+        self._check_redirect()
+
+    def _check_redirect(self) -> None:
         """Switching the redirect mode off lets mail out to real recipients: the log-in password once more."""
         if self._before.get("redirect_enabled") is not True or self._after().get("redirect_enabled") is True:
             return
@@ -83,9 +92,12 @@ class ParameterForm(ObjectingForm):
 
     def _after(self) -> dict[str, Any]:
         """What is stored, with what could be typed here in its place; what is locked stays as it is."""
-        typed = {
+        return {key: value for key, value in {**self._before, **self._typed()}.items() if value not in (None, "", [])}
+
+    def _typed(self) -> dict[str, Any]:
+        """What could be typed here, secrets left out."""
+        return {
             key: value
             for key, value in self.cleaned_data.items()
             if key not in SECRET_KEYS and key != LOGIN_PASSWORD and not self.fields[key].disabled
         }
-        return {key: value for key, value in {**self._before, **typed}.items() if value not in (None, "", [])}

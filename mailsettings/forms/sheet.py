@@ -38,6 +38,7 @@ class Entry:
     key: str
     own: Value | None = None
     inherited: Value | None = None
+    by_default: bool = False  # nobody sets it, the inherited value is the default
     origin: str = ""
     locked: str = ""  # why it cannot be changed
     secret: Secret | None = None
@@ -121,6 +122,7 @@ def _sheet(owner: Tenant | User, reader: User, layers: Sequence[Layer], keys: It
                 key,
                 own=own,
                 inherited=None if hidden else origin.value,
+                by_default=origin.layer is None,
                 origin=_stays_on(key, layers[1:], names)
                 or _say_origin(key, layers, names, set_here=own is not None or bool(secret), open_firm=open_firm),
                 locked=locks.get(key, ""),

@@ -10,11 +10,12 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.services import missing
 
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps a loop in this thread, in which the tests ask the database
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # the tests ask the database beside Playwright's loop
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ended with its module: Playwright keeps a loop running in this thread, in which no engine could run."""
     executable = shutil.which("chromium")
     if executable is None:
         missing("chromium (apt-get install -y --no-install-recommends chromium)")

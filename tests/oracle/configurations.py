@@ -140,7 +140,11 @@ def _parameters(chance: random.Random, owner: str, tenant: str, *, richness: flo
         values = {"smtp_user": owner, "smtp_password": "secret-" + owner}
     if chance.random() < address:
         values["sender_address"] = chance.choice(
-            (f"{owner}@{tenant}.example", f"{owner.title()} <{owner}@bücher-{tenant}.example>")
+            (
+                *[f"{owner}@{tenant}.example", f"{owner.title()} <{owner}@bücher-{tenant}.example>"] * 4,
+                "account0@huber.example",  # another tenant's, save for one (P8)
+                "account1@moser1.example",
+            )
         )
     values |= _sometimes(chance, 0.25, send_system=chance.choice(SYSTEMS), send_option=chance.choice(("smtp", "client")))
     values |= _sometimes(chance, 0.18, always_use_sender_address=chance.random() < 0.6, redirect_enabled=chance.random() < 0.3)

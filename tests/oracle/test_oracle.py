@@ -18,7 +18,7 @@ from tests.oracle.rules import LEVELS, Answer, Case, Installation, answer, insta
 
 SEEDS = range(30)
 MOVED = range(0, 30, 3)  # those where endpoints change afterwards, as P5 needs it
-CASES = 150
+CASES = 220
 
 REFUSED = {
     "user_inactive", "print_model_unknown", "address_invalid", "foreign_address", "check_sender_no_employee",

@@ -190,9 +190,9 @@ def test_bad_input_is_kept_and_nothing_is_written(log_in: LogIn) -> None:
     for value in ('value="abc"', 'value="7"', 'value="mail.example:25"'):
         assert value in page
     assert own(firm()) == before
-    again = post(log_in("anna"), SETTINGS, {**typed, "smtp_port": "99999"}, saved=False)
-    for value in ('value="99999"', "1-65535", "Put a name with a comma", "without port or scheme"):
-        assert value in again
+    for message in ("Enter a whole number.", "Put a name with a comma", "without port or scheme"):
+        assert message in page
+    assert "1-65535" in post(log_in("anna"), SETTINGS, {"smtp_port": "99999"}, saved=False)
 
 
 def test_p3_a_server_without_a_general_sender_address_warns(log_in: LogIn) -> None:
@@ -486,8 +486,6 @@ def test_the_admin_is_the_operators_and_only_to_read(log_in: LogIn) -> None:
     index = root.get("/admin/")
     for app in index.context["app_list"]:
         for model in app["models"]:
-            if model["model"]._meta.app_label not in {"mailsettings", "mailjobs"}:
-                continue
             assert model["perms"] == {"add": False, "change": False, "delete": False, "view": True}, model["name"]
             page = text_of(root, model["admin_url"])
             first = model["model"].objects.first()
