@@ -156,8 +156,9 @@ def _end(handover: HandOver, sender: str) -> _End:
         reason = classify(Phase.BODY, handover.final, None, sender)
         return _End(reason, handover.final, str(handover.final))
     if (error := handover.error) is not None:
-        reason = classify(error.phase, error.reply, error.trouble, sender)
-        return _End(reason, error.reply, str(error))
+        reply = error.reply if error.reply and not error.reply.positive else None  # what broke off was not accepted
+        reason = classify(error.phase, reply, error.trouble, sender)
+        return _End(reason, reply, str(error))
     return _End(None, error=str(Trouble.OTHER))
 
 

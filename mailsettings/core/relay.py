@@ -186,14 +186,21 @@ def _names_settings_of(holder: Holder, system: SendSystem) -> bool:
 
 
 def _borrowing(level: Level, system: SendSystem) -> Connection | None:
-    """A personal login on the firm's server: user and password here, the rest from the nearest general level that has it."""
-    if not level.holder.text("smtp_user") or system.credentials in {Credentials.PROCESS, Credentials.OAUTH}:
+    """A personal login on the firm's server: user and password here, the rest from the nearest general level that has it.
+
+    OAuth cannot use a password: such a login goes over 0 or 1; a user without a password is only the name of a mailbox there.
+    """
+    holder, by_oauth = level.holder, system.credentials is Credentials.OAUTH
+    if not holder.text("smtp_user") or system.credentials is Credentials.PROCESS:
+        return None
+    if by_oauth and SMTP_PASSWORD not in holder.secrets:
         return None
     for general in level.generals:
-        if _names_settings_of(general, system) and system.over is not Over.SMTP:
+        if system.over is Over.EWS and _names_settings_of(general, system):
             return _connection(level, system.number, general)
         if general.text("smtp_server"):
-            return _connection(level, system.number if system.over is Over.SMTP else system.plain_twin, general)
+            own_kind = system.over is Over.SMTP and not by_oauth
+            return _connection(level, system.number if own_kind else system.plain_twin, general)
     return None
 
 

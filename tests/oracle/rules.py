@@ -293,7 +293,7 @@ def connection(
         holder = ("user" if layer.level == "user_parameters" else "tenant", layer.source)
         places.append(_Place(layer.level, layer.source, holder, layer.values, above))
     for place in places:
-        if found := _whole(place, system) or _borrowed(place, system):
+        if found := _whole(place, system) or _borrowed(installation, place, system):
             number, server = found
             return _connected(installation, place, server, number)
     return None
@@ -313,15 +313,17 @@ def _whole(place: _Place, system: int) -> tuple[int, Values] | None:
     return None
 
 
-def _borrowed(place: _Place, system: int) -> tuple[int, Values] | None:
+def _borrowed(installation: Installation, place: _Place, system: int) -> tuple[int, Values] | None:
     """R3: a user and a password alone borrow from the nearest general parameters (where the system logs in with them at all)."""
-    if not place.values.get("smtp_user") or system in PROCESS_IDENTITY | OAUTH:
+    if not place.values.get("smtp_user") or system in PROCESS_IDENTITY:
+        return None
+    if system in OAUTH and (*place.holder, "smtp_password") not in installation.sealed:
         return None
     for values in place.generals:
         if system in EWS and names_settings(values, system):
             return system, values
         if values.get("smtp_server"):
-            return (system % 2 if system in EWS else system), values
+            return (system % 2 if system in EWS | OAUTH else system), values
     return None
 
 
