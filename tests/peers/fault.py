@@ -8,7 +8,7 @@ The scenario is the local part of the first RCPT (before "+" or "-"), or of MAIL
   421rcpt 421data  answer 421 and close                dropmail droprcpt  close without a reply
   4xxdata 5xxdata  451 / 554 after the final dot       half  the first RCPT 250, further ones 550 5.1.1
   421afterdata   421 after the final dot, and closes   refusemail  550 to MAIL
-  early5xx early2xx  552 / 250 in the middle of the message; 552 closes
+  early5xx early2xx  552 / 250 in the middle of the message; 552 closes after the client
   lonely354      refuses every RCPT and still says 354 to DATA
   extra          two replies to one RCPT               goaway  after a message 421 unasked, and closes
   once4xx        451 on the first try of that recipient, accepted on the second (greylisting with memory)
@@ -203,7 +203,10 @@ class Conversation:
         if self.scenario == "dropindata":
             self.drop()
         if self.scenario == "early5xx":
-            await self.say("552 5.3.4 Message too big", close=True)
+            await self.say("552 5.3.4 Message too big")
+            while await self.reader.read(65536):  # closing on unread octets would be a reset, which can overtake the reply
+                pass
+            raise ConnectionResetError
         self.writer.transport.pause_reading()  # type: ignore[attr-defined] # so that the rest fills the buffers in between
         await self.say("250 2.0.0 taken")
         await asyncio.sleep(1)
