@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from diagnostics.mailbox import Letter, body_open_to, letter, letters
 from mailjobs.preview import Preview, read
 from mailjobs.selectors import jobs_visible_to
-from mailjobs.views.page import Page, ReaderMixin
 from mailjobs.views.sandbox import attached, framed
+from mailsettings.portal import Page, ReaderMixin
 
 
 class MailboxMixin(ReaderMixin):

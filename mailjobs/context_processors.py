@@ -18,10 +18,9 @@ from mailjobs.selectors import jobs_visible_to, messages_of, oldest_due, worker_
 from mailsettings.access import Right, may
 from mailsettings.context_processors import navigation, url_of
 from mailsettings.core.facts import Facts, Request, TenantFacts, UserFacts
-from mailsettings.core.parameters import Holder, Layer, ParameterLevel, in_force
 from mailsettings.core.send_systems import TenantKind
-from mailsettings.models import AuditEvent, ParameterSet, User
-from mailsettings.selectors import general_layers
+from mailsettings.models import AuditEvent, User
+from mailsettings.selectors import layers_of
 
 MOST = 999  # a badge counts no further
 
@@ -51,13 +50,10 @@ def redirect_of(user: User) -> Redirect | None:
     """The redirect in force for the mail of this user, read with as few queries as can be; None for an operator."""
     if user.tenant is None:
         return None
-    own = ParameterSet.objects.filter(user=user).first()
-    holder = Holder(f"user:{user.pk}", own.values if own else {})
-    layers = in_force((Layer(ParameterLevel.USER, user.login, holder), *general_layers(user.tenant)))
     facts = Facts(
         user=UserFacts(user.login, user.role_enum),
         tenant=TenantFacts(user.tenant.slug, TenantKind(user.tenant.kind)),
-        layers=layers,
+        layers=layers_of(user),
         request=Request(),
     )
     return redirect_now(facts)

@@ -155,7 +155,7 @@ class Engine:
         jobs = await self._database(queue.claim, self.name, uuid.uuid4().hex[:8], room if only is None else len(only), only)
         for job in jobs:
             self._held[job.pk] = job.epoch
-        for item in await self._database(_prepare_all, jobs) if jobs else []:
+        for item in await self._database(prepare, jobs) if jobs else []:
             await self._dispatch(item)
         return len(jobs)
 
@@ -166,7 +166,7 @@ class Engine:
             case Barred():
                 await self._settle_barred(item)
             case Waiting():
-                await self._database(_give_back, [item.job.pk], self.name, item.login)
+                await self._database(queue.give_back, [item.job.pk], self.name, item.login)
                 self._drop(item.job)
             case Captured():
                 await self._database(queue.hold, item.job.pk, item.job.epoch, Hold.CAPTURED.value, Hold.CAPTURED.held_for)
@@ -300,7 +300,7 @@ class Engine:
 
     async def _send_back(self, waiting: Sequence[Ready], key: str) -> None:
         """The login was refused: its other mails go back and say what they wait for (J8)."""
-        await self._database(_give_back, [ready.job.pk for ready in waiting], self.name, key)
+        await self._database(queue.give_back, [ready.job.pk for ready in waiting], self.name, key)
         for ready in waiting:
             self._drop(ready.job)
 
@@ -376,11 +376,7 @@ class Engine:
             login.arrived.set()
         await asyncio.gather(*self._sessions, return_exceptions=True)
         if self._held:
-            await self._database(_give_back, list(self._held), self.name, "")
-
-
-def _prepare_all(jobs: list[MailJob]) -> list[Prepared]:
-    return prepare(jobs)
+            await self._database(queue.give_back, list(self._held), self.name)
 
 
 def _finish_all(results: list[queue.Finished]) -> list[None]:
@@ -390,10 +386,6 @@ def _finish_all(results: list[queue.Finished]) -> list[None]:
 
 def _load_all(items: list[Ready]) -> list[tuple[bytes, bytes]]:
     return [load(item) for item in items]
-
-
-def _give_back(job_ids: list[int], worker: str, login: str) -> None:
-    queue.give_back(job_ids, worker, waiting_login=login)
 
 
 def _sweep() -> None:

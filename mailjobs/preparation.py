@@ -12,7 +12,7 @@ from django.conf import settings
 
 from mailjobs.core.envelope import Endpoint, Envelope
 from mailjobs.core.plan import Refusal, redirect_now
-from mailjobs.core.redirect import in_force, rewrite
+from mailjobs.core.redirect import Redirect, in_force, rewrite
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, RecipientStateChoices
 from mailjobs.queue import paused_logins
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
@@ -108,19 +108,29 @@ def load(ready: Ready) -> tuple[bytes, bytes]:
     headers, body = bytes(frozen.headers), bytes(frozen.body)
     if ready.redirected_to is None:
         return headers, body
+    return rewrite(headers, ready.redirected_to, originals_of(ready.job)), body
+
+
+def redirected(job: MailJob, redirect: Redirect) -> tuple[str, ...] | None:
+    """Who gets a job instead of its recipients, None where nobody does (U4)."""
+    return in_force(redirect, tuple(job.redirected_then) if job.redirected_then is not None else None)
+
+
+def originals_of(job: MailJob) -> dict[str, list[str]]:
+    """A job's real recipients by kind."""
     originals: dict[str, list[str]] = defaultdict(list)
-    for kind, address in JobRecipient.objects.filter(job=ready.job).values_list("kind", "address"):
+    for kind, address in JobRecipient.objects.filter(job=job).values_list("kind", "address"):
         originals[kind].append(address)
-    return rewrite(headers, ready.redirected_to, originals), body
+    return originals
 
 
 def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepared:
     world = _world(batch, job.user)
-    facts = world.facts_for(job.user.login, _request(job))
+    facts = world.facts_for(job.user.login, request_of(job))
     account = world.accounts.get(job.account_id or 0)
     account = account if account and account.active else None
     redirect = redirect_now(facts)
-    if refused := _refuse_sender(facts, job):
+    if refused := refuse_frozen_sender(facts, job):
         return Barred(job, refused)
     if redirect.active and redirect.capture_only:
         return Captured(job)
@@ -132,8 +142,7 @@ def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepare
     secret = _secret(batch, connection)
     if secret is None:
         return Barred(job, Refusal.SECRET_NEEDED)
-    then = tuple(job.redirected_then) if job.redirected_then is not None else None
-    redirected_to = in_force(redirect, then)
+    redirected_to = redirected(job, redirect)
     return _ready(
         job,
         facts,
@@ -145,7 +154,7 @@ def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepare
     )
 
 
-def _refuse_sender(facts: Facts, job: MailJob) -> Refusal | None:
+def refuse_frozen_sender(facts: Facts, job: MailJob) -> Refusal | None:
     """C3: the frozen sender, judged once more by the settings of now."""
     try:
         refused = check_sender(facts, parse_sender(job.sender_address))
@@ -198,7 +207,8 @@ def _world(batch: _Batch, user: User) -> World:
     return batch.worlds[user.pk]
 
 
-def _request(job: MailJob) -> Request:
+def request_of(job: MailJob) -> Request:
+    """What a stored job asks for, for judging it once more."""
     return Request(print_model=job.print_model.slug if job.print_model else None, unattended=job.unattended)
 
 

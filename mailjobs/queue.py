@@ -208,7 +208,7 @@ def _forget_unlogged(job_ids: Sequence[int]) -> None:
     FrozenMail.objects.filter(job__in=job_ids).delete()
 
 
-def give_back(job_ids: Sequence[int], worker: str, *, waiting_login: str = "") -> None:
+def give_back(job_ids: Sequence[int], worker: str, waiting_login: str = "") -> None:
     """Leased jobs that were not tried → `new`, at once or waiting for a paused login."""
     MailJob.objects.filter(
         pk__in=job_ids, state=StateChoices.SENDING, leased_by__startswith=f"{worker}/", on_wire_at__isnull=True
@@ -302,11 +302,6 @@ def cancel(rows: QuerySet[MailJob]) -> list[MailJob]:
 def pause_login(login: str, fingerprint: str, reply: str) -> None:
     """A login was refused: nothing else tries it until it changes or is released (J8)."""
     LoginPause.objects.update_or_create(login=login, defaults={"fingerprint": fingerprint, "reply": reply, "since": Now()})
-
-
-def end_pause(login: str) -> None:
-    """The settings of a paused login have changed: one mail may try, the others go on waiting for its success."""
-    LoginPause.objects.filter(login=login).delete()
 
 
 def resume_login(login: str) -> None:

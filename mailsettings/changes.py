@@ -22,7 +22,6 @@ from mailsettings.core.parameters import (
     Layer,
     ParameterInvalid,
     ParameterLevel,
-    in_force,
     on_anywhere,
     parse_value,
     switched_on,
@@ -40,7 +39,7 @@ from mailsettings.models import (
     Tenant,
     User,
 )
-from mailsettings.selectors import general_layers, owner_of
+from mailsettings.selectors import general_layers, layers_of, owner_of
 from mailsettings.vault import SecretUnreadable, seal, unseal
 from mailsettings.wording import say_address_fault, say_parameter_fault
 
@@ -239,8 +238,7 @@ def sender_from_employee(user: User, own: Mapping[str, Any]) -> str:
     employee = Employee.objects.filter(user=user, is_active=True).first()
     if employee is None or not employee.email or user.tenant is None:
         return ""
-    layers = in_force((Layer(ParameterLevel.USER, user.login, Holder("", dict(own))), *general_layers(user.tenant)))
-    return employee.email if switched_on(layers, "update_sender_from_employee") else ""
+    return employee.email if switched_on(layers_of(user, own), "update_sender_from_employee") else ""
 
 
 def refuse_own_sender(user: User, sender: str) -> None:

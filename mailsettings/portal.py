@@ -1,4 +1,4 @@
-"""What the settings pages have in common: who may open them, whose rows they show, and what is said after saving (T4)."""
+"""What pages have in common, and the settings pages among them: who may open them, whose rows they show (T4)."""
 
 from typing import Any, ClassVar, TypeVar
 
@@ -18,7 +18,25 @@ from mailsettings.models import Tenant, User
 Row = TypeVar("Row", bound=Model)
 
 
-class SettingsPage(LoginRequiredMixin, TemplateResponseMixin, ContextMixin, View):
+class ReaderMixin(LoginRequiredMixin, View):
+    """A view for logged-in users."""
+
+    @property
+    def reader(self) -> User:
+        user = self.request.user
+        if not isinstance(user, User):
+            raise Http404
+        return user
+
+
+class Page(ReaderMixin, TemplateResponseMixin, ContextMixin):
+    """A page: a template and what it shows."""
+
+    def show(self, status: int = 200, **shown: object) -> HttpResponse:
+        return self.render_to_response(self.get_context_data(**shown), status=status)
+
+
+class SettingsPage(Page):
     """A page for those who have its right; for everybody else it does not exist."""
 
     right: ClassVar[Right] = Right.MANAGE_SETTINGS
@@ -27,13 +45,6 @@ class SettingsPage(LoginRequiredMixin, TemplateResponseMixin, ContextMixin, View
         if isinstance(request.user, User) and not may(request.user, self.right):
             raise Http404
         return super().dispatch(request, *args, **kwargs)
-
-    @property
-    def reader(self) -> User:
-        user = self.request.user
-        if not isinstance(user, User):
-            raise Http404
-        return user
 
     @cached_property
     def tenants(self) -> list[Tenant]:
@@ -71,9 +82,6 @@ class SettingsPage(LoginRequiredMixin, TemplateResponseMixin, ContextMixin, View
         if found is None:
             raise Http404
         return found
-
-    def show(self, **shown: Any) -> HttpResponse:
-        return self.render_to_response(self.get_context_data(**shown))
 
 
 def write(request: HttpRequest, form: Any) -> Book | None:

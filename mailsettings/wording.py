@@ -1,6 +1,5 @@
 """Words for what the core decides: people's text for codes, in the reader's language."""
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mailsettings.core.addresses import Fault
@@ -168,8 +167,3 @@ def say_parameter_fault(invalid: ParameterInvalid) -> str:
 def say_address_fault(code: str) -> str:
     """What is wrong with an address."""
     return str(ADDRESS_FAULTS[Fault(code)])
-
-
-def say_source(source: str) -> str:
-    """Where a value comes from, for a reader."""
-    return source or _("passed by the program")

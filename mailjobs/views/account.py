@@ -14,9 +14,9 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language as remember_language
 
-from mailjobs.views.page import ReaderMixin
 from mailsettings.changes import save_appearance
 from mailsettings.models import User
+from mailsettings.portal import ReaderMixin
 
 if settings.DEMO:
     from mailsettings import demo

@@ -21,13 +21,13 @@ from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import jobs_visible_to, log_visible_to
 from mailjobs.tables import moment
 from mailjobs.views.explained import facts_of_plan
-from mailjobs.views.page import Page
 from mailsettings.access import Right, may
 from mailsettings.context_processors import url_of
 from mailsettings.core.facts import Request
 from mailsettings.core.parameters import resolve
 from mailsettings.core.send_systems import Role
 from mailsettings.models import Tenant, User
+from mailsettings.portal import Page
 from mailsettings.selectors import facts_of, general_layers
 
 WAITING = (StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING, StateChoices.HELD)

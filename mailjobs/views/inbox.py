@@ -17,7 +17,7 @@ from mailjobs.notices import mark_read
 from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import messages_of
 from mailjobs.tables import few, moment
-from mailjobs.views.page import Page
+from mailsettings.portal import Page
 
 TOGETHER = 500  # messages of one page, before they are grouped
 INSIDE = 50  # mails of one cause that are listed

@@ -31,12 +31,13 @@ from mailjobs.selectors import body_visible_to
 from mailjobs.submission import may_release
 from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import confirmation, tell
-from mailjobs.views.page import Page, ReaderMixin, job_for
+from mailjobs.views.page import job_for
 from mailjobs.views.sandbox import attached, download, framed
 from mailjobs.wording import HOLDS, say_held_for
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
 from mailsettings.models import User
+from mailsettings.portal import Page, ReaderMixin
 
 SENTENCES: Mapping[StateChoices, object] = {
     StateChoices.NEW: gettext_lazy("It waits for its turn and is due from %(time)s."),

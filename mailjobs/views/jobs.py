@@ -14,8 +14,8 @@ from mailjobs.filters import OPEN_STATES, Search, address, chips_of, narrow_jobs
 from mailjobs.models import MailJob, StateChoices
 from mailjobs.selectors import jobs_visible_to
 from mailjobs.tables import JobTable
-from mailjobs.views.page import Page
 from mailsettings.access import sees_whole_tenant
+from mailsettings.portal import Page
 
 ALERTING = frozenset({StateChoices.FAILED, StateChoices.UNKNOWN, StateChoices.PARTLY_SENT})
 

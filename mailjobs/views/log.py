@@ -13,8 +13,8 @@ from mailjobs.remedies import say_error
 from mailjobs.selectors import log_visible_to
 from mailjobs.tables import OUTCOME_STAMPS, LogTable, plan_of
 from mailjobs.views.explained import facts_of_plan, ladder_of
-from mailjobs.views.page import Page
 from mailjobs.wording import REFUSALS
+from mailsettings.portal import Page
 
 
 class Log(Page):
