@@ -7,6 +7,7 @@ from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
@@ -16,6 +17,7 @@ from mailsettings.changes import Book, Refused
 from mailsettings.models import Tenant, User
 
 Row = TypeVar("Row", bound=Model)
+ROWS = 25  # of a list
 
 
 class ReaderMixin(LoginRequiredMixin, View):
@@ -82,6 +84,11 @@ class SettingsPage(Page):
         if found is None:
             raise Http404
         return found
+
+
+def list_url(name: str, tenant: Tenant, page: SettingsPage) -> str:
+    """The address of the list that a row of this tenant stands in."""
+    return reverse(name) + (f"?tenant={tenant.slug}" if tenant.pk != page.reader.tenant_id else "")
 
 
 def write(request: HttpRequest, form: Any) -> Book | None:

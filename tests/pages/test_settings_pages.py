@@ -109,11 +109,11 @@ def test_foreign_accounts_and_employees_are_not_found(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize("login", ["max", "mia", "eva"])
 def test_t4_nothing_of_the_firms_server_reaches_a_com_customer(log_in: LogIn, login: str) -> None:
-    put(firm(), smtp_user="relay-login", smtp_port=2525, ntlm_domain="HUBERDOM", retention_days=77, smtp_tls="implicit")
+    put(firm(), smtp_user="relay-login", smtp_port=52525, ntlm_domain="HUBERDOM", retention_days=31337, smtp_tls="implicit")
     changes.save_secret(Book("test"), firm(), "smtp_password", SECRET)
     for url in PAGES:
         page = unescape(log_in(login).get(url).content.decode())
-        for hidden in (SERVER, "relay-login", "2525", "HUBERDOM", "77", "Inherited from Kanzlei Huber: Implicit", SECRET):
+        for hidden in (SERVER, "relay-login", "52525", "HUBERDOM", "31337", "Inherited from Kanzlei Huber: Implicit", SECRET):
             assert hidden not in page, (url, hidden)
     assert "Mail server of the firm" in text_of(log_in(login), OWN)
     assert "office@kanzlei-huber.example" in text_of(log_in("eva"), SETTINGS)  # the address its mail would carry

@@ -1,0 +1,1 @@
+"""The settings pages: read, offer a form, hand it to `changes`."""

@@ -1,0 +1,56 @@
+"""E-mail accounts: the list, and the form over one."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django_tables2 import RequestConfig
+
+from mailsettings.forms import AccountForm
+from mailsettings.models import EmailAccount, PrintModelAccount, Tenant
+from mailsettings.portal import ROWS, SettingsPage, list_url, write
+from mailsettings.tables import AccountTable
+
+
+class Accounts(SettingsPage):
+    """The e-mail accounts of a tenant."""
+
+    template_name = "mailsettings/accounts.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        rows = EmailAccount.objects.filter(tenant=self.tenant).select_related("user").prefetch_related("print_models")
+        table = AccountTable(rows)
+        RequestConfig(request, paginate={"per_page": ROWS}).configure(table)
+        return self.show(table=table if rows else None)
+
+
+class AccountPage(SettingsPage):
+    """One account and the form over it."""
+
+    template_name = "mailsettings/account.html"
+
+    def answer(self, tenant: Tenant, account: EmailAccount | None) -> HttpResponse:
+        form = AccountForm(tenant, self.reader, account, self.request.POST if self.request.method == "POST" else None)
+        if form.is_bound and write(self.request, form):
+            return redirect(list_url("accounts", tenant, self))
+        models = account.print_models.order_by("slug") if account else ()
+        own = PrintModelAccount.objects.filter(account=account).select_related("print_model", "user") if account else ()
+        back = list_url("accounts", tenant, self)
+        return self.show(form=form, tenant=tenant, account=account, print_models=models, user_accounts=own, back=back)
+
+
+class AccountNew(AccountPage):
+    """A new account."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.answer(self.chosen, None)
+
+    post = get
+
+
+class Account(AccountPage):
+    """An existing account."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        account = self.one_of(EmailAccount.objects.select_related("tenant__firm", "user"), pk)
+        return self.answer(account.tenant, account)
+
+    post = get

@@ -1,0 +1,64 @@
+"""General and own settings: a sheet of parameters and the form over it."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from mailsettings.access import Right
+from mailsettings.core.parameters import ParameterLevel, resolve
+from mailsettings.forms import ParameterForm, Sheet, sheet_of_tenant, sheet_of_user
+from mailsettings.portal import SettingsPage, write
+
+
+class ParameterPage(SettingsPage):
+    """A sheet of parameters and the form over it."""
+
+    def sheet(self) -> Sheet:
+        raise NotImplementedError
+
+    def after(self) -> str:
+        raise NotImplementedError
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.show(form=ParameterForm(self.sheet()))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = ParameterForm(self.sheet(), request.POST)
+        return redirect(self.after()) if write(request, form) else self.show(form=form)
+
+
+class GeneralSettings(ParameterPage):
+    """The general settings of a tenant."""
+
+    template_name = "mailsettings/settings.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return super().get(request) if self.tenant else self.show(form=None)
+
+    def sheet(self) -> Sheet:
+        return sheet_of_tenant(self.chosen, self.reader)
+
+    def after(self) -> str:
+        return reverse("settings") + self.elsewhere
+
+
+class OwnSettings(ParameterPage):
+    """The reader's own settings."""
+
+    template_name = "mailsettings/own_settings.html"
+    right = Right.OWN_PARAMETERS
+
+    def sheet(self) -> Sheet:
+        return sheet_of_user(self.reader)
+
+    def after(self) -> str:
+        return reverse("own_settings")
+
+    def get_context_data(self, **shown: Any) -> dict[str, Any]:
+        """P4: where mail would carry the firm's address, the page says so."""
+        layers = shown["form"].sheet.layers
+        origin = resolve(layers, "sender_address")
+        of_firm = len(layers) > 2 and origin.layer is not None and origin.layer.level is ParameterLevel.FIRM
+        return super().get_context_data(**shown, address_of_firm=origin.value if of_firm else None)
