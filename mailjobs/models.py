@@ -70,6 +70,7 @@ class MailJob(models.Model):
     due_at = models.DateTimeField(_("due"), db_default=Now())
     held_reason = models.CharField(max_length=32, blank=True)
     held_for = models.CharField(max_length=16, blank=True)
+    approved = models.JSONField(default=list)  # the holds (`plan.Hold`) that a person has ended: they stop it no more
     waiting_login = models.CharField(max_length=400, blank=True)  # key of the paused login it waits for (J8)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     lost_leases = models.PositiveSmallIntegerField(default=0)
@@ -86,12 +87,14 @@ class MailJob(models.Model):
     send_system = models.PositiveSmallIntegerField(null=True, blank=True)
     sender_address = models.CharField(_("sender"), max_length=320)
     sender_level = models.CharField(max_length=32)
+    sender_origin = models.CharField(max_length=8, blank=True)  # `sender.Origin`: whose address it is (P8)
     message_id = models.CharField(_("Message-ID"), max_length=320)
     subject = models.TextField(_("subject"), blank=True)
     size = models.PositiveIntegerField(default=0)
     sha256 = models.CharField(max_length=64)
     plan = models.JSONField(default=dict)  # the explanation as it was when the mail was made (R4)
     redirected_then = models.JSONField(null=True, blank=True)  # the redirect addresses in force when it was queued (U4)
+    captured_then = models.BooleanField(default=False)  # whether the redirect then only captured (U4, U6)
     last_error = models.TextField(_("last error"), blank=True)
 
     class Meta:
@@ -244,6 +247,7 @@ class InternalMessage(models.Model):
         DELAYED = "delayed", _("A mail is delayed")
         REFUSED = "refused", _("A mail was refused")
         HELD = "held", _("A mail waits for you")
+        PASSED_ON = "passed_on", _("Mails of a deactivated user are now yours")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="internal_messages", verbose_name=_("for"))
     job = models.ForeignKey(MailJob, models.CASCADE, null=True, blank=True, related_name="internal_messages")

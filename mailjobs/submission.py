@@ -26,6 +26,7 @@ from mailjobs.selectors import jobs_visible_to
 from mailjobs.wording import say_message_fault, say_refusal
 from mailsettings.changes import audit
 from mailsettings.core.facts import Request
+from mailsettings.core.sender import origin_of
 from mailsettings.models import PrintModel, User
 from mailsettings.selectors import World, world_of
 
@@ -322,6 +323,7 @@ def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
         send_system=plan.connection.send_system if plan.connection else None,
         sender_address=plan.sender.mailbox.address if plan.sender.mailbox else "",
         sender_level=plan.sender.level or "",
+        sender_origin=origin_of(plan.facts, plan.sender) or "",
         message_id=draft.message_id,
         subject=draft.subject,
         size=frozen.size,

@@ -15,6 +15,9 @@ REFUSALS: Mapping[str, object] = {
     Refusal.PRINT_MODEL_UNKNOWN: gettext_lazy("There is no active print model with this ID at the tenant."),
     Refusal.ADDRESS_INVALID: gettext_lazy("The sender address is not valid. Correct it where the explanation names it."),
     Refusal.FOREIGN_ADDRESS: gettext_lazy("The sender address belongs to another tenant. Use an address of your own."),
+    Refusal.ADDRESS_UNCONFIRMED: gettext_lazy(
+        "The sender address has not been confirmed yet. Open the link in the mail sent to it, or let your firm confirm it."
+    ),
     Refusal.CHECK_SENDER_NO_EMPLOYEE: gettext_lazy(
         "“Check sender” is on, and no active employee is linked to this user. An administrator links the employee to the user ID."
     ),

@@ -314,6 +314,49 @@ class Secret(models.Model):
         return self.key
 
 
+class ClaimedAddress(models.Model):
+    """A sender address that a Com customer uses, and whether its mailbox, or somebody trusted, has confirmed it (T4, P8)."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="claimed_addresses", verbose_name=_("tenant"))
+    key = models.CharField(max_length=320)  # canonical (C4)
+    address = models.CharField(_("address"), max_length=400)
+    asked_by = models.CharField(_("entered by"), max_length=64)
+    asked_at = models.DateTimeField(_("asked on"), null=True, blank=True)  # when the last confirmation mail was handed over
+    token_digest = models.CharField(max_length=64, blank=True)  # SHA-256 of the token in that mail
+    token_until = models.DateTimeField(null=True, blank=True)
+    mails = models.PositiveSmallIntegerField(default=0)  # confirmation mails so far
+    error = models.TextField(blank=True)  # why the last one could not be sent
+    confirmed_at = models.DateTimeField(_("confirmed on"), null=True, blank=True)
+    confirmed_by = models.CharField(_("confirmed by"), max_length=64, blank=True)
+    disowned_at = models.DateTimeField(_("disowned on"), null=True, blank=True)  # the mailbox said: not by us
+
+    class Meta:
+        verbose_name = _("claimed address")
+        verbose_name_plural = _("claimed addresses")
+        ordering: ClassVar[list[str]] = ["key"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint("tenant", "key", name="claimed_address_once_per_tenant"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["token_digest"], name="claimed_address_by_token")]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Installation(models.Model):
+    """The environment this database belongs to: one row, made at the first start (U5)."""
+
+    name = models.CharField(max_length=200)
+    since = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = _("installation")
+        verbose_name_plural = _("installations")
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class AuditEvent(models.Model):
     """Who changed what, when; secrets never stand here (Z16)."""
 

@@ -1,5 +1,6 @@
 """What pages have in common, and the settings pages among them: who may open them, whose rows they show (T4)."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from django.contrib import messages
@@ -13,11 +14,15 @@ from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 
 from mailsettings.access import Right, may, tenants_visible_to, visible_to
-from mailsettings.changes import Book, Refused
+from mailsettings.changes import Book, Refused, Trust
+from mailsettings.foresight import compare, matrix_of
 from mailsettings.models import Tenant, User
 
 Row = TypeVar("Row", bound=Model)
 ROWS = 25  # of a list
+
+# Called after a change was saved through a page: whoever sends confirmation mails asks for the book's claims (T4).
+after_claims: list[Callable[[HttpRequest, Book], None]] = []
 
 
 class ReaderMixin(LoginRequiredMixin, View):
@@ -91,17 +96,36 @@ def list_url(name: str, tenant: Tenant, page: SettingsPage) -> str:
     return reverse(name) + (f"?tenant={tenant.slug}" if tenant.pk != page.reader.tenant_id else "")
 
 
-def write(request: HttpRequest, form: Any) -> Book | None:
-    """Save a valid form in one transaction and say what happened; None where `changes` refuses, and why stands at the fields."""
+def write(request: HttpRequest, form: Any, *, concerned: Sequence[Tenant] = ()) -> Book | None:
+    """Save a valid form in one transaction and say what happened.
+
+    None where the page must show the form again: `changes` refuses, and why stands at the fields; or the reader must first say
+    yes to `form.foresight`: the cells of the matrix of the `concerned` tenants that change (P9), and what the form's own
+    `consequences(book)`, if it has that method, tells (T6). The yes is the foresight's digest, posted as `foreseen`.
+    """
     if not form.is_valid():
         return None
-    book = Book(request.user.get_username())
+    reader = request.user
+    if not isinstance(reader, User):
+        raise Http404
+    book = Book(reader.login, trust=Trust.CLAIMANT if reader.tenant and reader.tenant.is_com_customer else Trust.ADMINISTRATOR)
     try:
         with transaction.atomic():
+            before = matrix_of(concerned, reader) if concerned else {}
             form.save(book)
+            after = matrix_of(concerned, reader) if concerned else {}
+            told = form.consequences(book) if hasattr(form, "consequences") else ()
+            foresight = compare(before, after, told)
+            if foresight and request.POST.get("foreseen") != foresight.digest:
+                form.foresight = foresight
+                transaction.set_rollback(True)
     except Refused as refused:
         form.show_objections(refused)
         return None
+    if getattr(form, "foresight", None):
+        return None
+    for ask in after_claims:
+        ask(request, book)
     _say(request, book)
     return book
 

@@ -10,7 +10,17 @@ from mailsettings.core.addresses import key_of
 from mailsettings.core.facts import AccountFacts, EmployeeFacts, Facts, PrintModelFacts, Request, TenantFacts, UserFacts
 from mailsettings.core.parameters import Holder, Layer, ParameterLevel, Value, in_force, locked_keys
 from mailsettings.core.send_systems import DeliveryMode, SendsAsFirm, Stage, TenantKind
-from mailsettings.models import EmailAccount, Employee, ParameterSet, PrintModel, PrintModelAccount, Secret, Tenant, User
+from mailsettings.models import (
+    ClaimedAddress,
+    EmailAccount,
+    Employee,
+    ParameterSet,
+    PrintModel,
+    PrintModelAccount,
+    Secret,
+    Tenant,
+    User,
+)
 
 
 @dataclass(slots=True)
@@ -58,6 +68,7 @@ def world_of(tenant: Tenant, users: Iterable[User] | None = None) -> World:
             TenantKind(tenant.kind),
             SendsAsFirm(tenant.sends_as_firm),
             _foreign_addresses(tenant) if tenant.is_com_customer else frozenset(),
+            _confirmed_addresses(tenant) if tenant.is_com_customer else None,
         ),
         users=_users(chosen),
         own={user.login: holders[f"user:{user.pk}"] for user in chosen if f"user:{user.pk}" in holders},
@@ -151,7 +162,7 @@ def _employee_facts(employee: Employee | None) -> EmployeeFacts | None:
     if employee is None:
         return None
     keys = frozenset(key for key in map(key_of, employee.addresses) if key)
-    return EmployeeFacts(employee.email, keys, employee.is_active)
+    return EmployeeFacts(employee.email, keys, employee.is_active, employee.name, tuple(employee.addresses))
 
 
 def _accounts(tenant: Tenant) -> dict[int, AccountFacts]:
@@ -200,13 +211,24 @@ def _print_models(tenant: Tenant, accounts: dict[int, AccountFacts], logins: dic
 
 
 def _foreign_addresses(tenant: Tenant) -> frozenset[str]:
-    """The canonical keys of all addresses that stand at other tenants (P8)."""
+    """The canonical keys of the addresses of all firms, and of those that other Com customers have confirmed (P8)."""
     found: set[str] = set()
-    for email, further in Employee.objects.exclude(tenant=tenant).values_list("email", "additional_emails"):
+    firms = Tenant.objects.filter(kind=TenantKind.FIRM)
+    for email, further in Employee.objects.filter(tenant__in=firms).values_list("email", "additional_emails"):
         found.update((email, *further))
-    found.update(EmailAccount.objects.exclude(tenant=tenant).values_list("sender_address", flat=True))
-    found.update(User.objects.exclude(tenant=tenant).values_list("email", flat=True))
-    own_sets = Q(tenant=tenant) | Q(user__tenant=tenant)
-    for values in ParameterSet.objects.exclude(own_sets).values_list("values", flat=True):
+    found.update(EmailAccount.objects.filter(tenant__in=firms).values_list("sender_address", flat=True))
+    found.update(User.objects.filter(tenant__in=firms).values_list("email", flat=True))
+    sets = ParameterSet.objects.filter(Q(tenant__in=firms) | Q(user__tenant__in=firms))
+    for values in sets.values_list("values", flat=True):
         found.add(str(values.get("sender_address", "")))
-    return frozenset(key for key in map(key_of, found) if key)
+    claimed = ClaimedAddress.objects.filter(confirmed_at__isnull=False).exclude(tenant=tenant)
+    return frozenset(key for key in map(key_of, found) if key) | frozenset(claimed.values_list("key", flat=True))
+
+
+def is_foreign(tenant: Tenant, key: str) -> bool:
+    """Whether a canonical address stands at another tenant, so that this Com customer may not have it (P8)."""
+    return key in _foreign_addresses(tenant)
+
+
+def _confirmed_addresses(tenant: Tenant) -> frozenset[str]:
+    return frozenset(tenant.claimed_addresses.filter(confirmed_at__isnull=False).values_list("key", flat=True))

@@ -36,6 +36,7 @@ class Refusal(StrEnum):
     PRINT_MODEL_UNKNOWN = "print_model_unknown"
     ADDRESS_INVALID = "address_invalid"
     FOREIGN_ADDRESS = "foreign_address"
+    ADDRESS_UNCONFIRMED = "address_unconfirmed"
     CHECK_SENDER_NO_EMPLOYEE = "check_sender_no_employee"
     CHECK_SENDER_NOT_ON_EMPLOYEE = "check_sender_not_on_employee"
     NO_SENDER = "no_sender"

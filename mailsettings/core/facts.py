@@ -9,11 +9,13 @@ from mailsettings.core.send_systems import DeliveryMode, Role, SendsAsFirm, Stag
 
 @dataclass(frozen=True, slots=True)
 class EmployeeFacts:
-    """The employee linked to the acting user: canonical keys of all its addresses, and the e-mail as written."""
+    """The employee linked to the acting user: canonical keys of all its addresses; e-mail and `written` as people wrote them."""
 
     email: str
     addresses: frozenset[str]
     active: bool = True
+    name: str = ""
+    written: tuple[str, ...] = ()  # all addresses, for words
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,16 @@ class UserFacts:
 
 @dataclass(frozen=True, slots=True)
 class TenantFacts:
-    """The acting user's tenant; `foreign` holds the canonical keys of other tenants' addresses (only for Com customers, P8)."""
+    """The acting user's tenant. Only for Com customers (P8, T4), as canonical keys: `foreign`, the addresses of other tenants;
+    `confirmed`, the own ones that may be used (None: all). `copied`: the database belongs to another installation (U5).
+    """
 
     id: str
     kind: TenantKind
     sends_as_firm: SendsAsFirm = SendsAsFirm.ALLOW
     foreign: frozenset[str] = frozenset()
+    confirmed: frozenset[str] | None = None
+    copied: bool = False
 
     @property
     def is_com_customer(self) -> bool:

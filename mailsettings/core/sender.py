@@ -62,8 +62,18 @@ class SenderRefusal(StrEnum):
 
     ADDRESS_INVALID = "address_invalid"
     FOREIGN_ADDRESS = "foreign_address"
+    ADDRESS_UNCONFIRMED = "address_unconfirmed"
     CHECK_SENDER_NO_EMPLOYEE = "check_sender_no_employee"
     CHECK_SENDER_NOT_ON_EMPLOYEE = "check_sender_not_on_employee"
+
+
+class Origin(StrEnum):
+    """Whose address a Com customer's mail carries; of a firm's mail there is nothing to tell."""
+
+    FIRM = "firm"  # from the firm's own parameters (P8)
+    PASSED = "passed"  # by the calling package
+    PERSONAL = "personal"  # the user's own parameters, or the linked employee's e-mail by the CRM method
+    CLAIMED = "claimed"  # the Com customer's accounts and general parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +136,22 @@ def decide_sender(facts: Facts, *, client_possible: bool) -> SenderDecision:
 
 
 def refuse_sender(facts: Facts, decision: SenderDecision) -> SenderRefusal | None:
-    """Why this user may not send with the decided address, None where it may (P7, P8, C1)."""
+    """Why this user may not send with the decided address, None where it may (P7, P8, T4, C1)."""
     if decision.offer is None:
         return None
     if decision.mailbox is None:
         return SenderRefusal.ADDRESS_INVALID
-    if _claimed_by_user(facts, decision) and decision.mailbox.key in facts.tenant.foreign:
+    return judge_address(facts, decision.mailbox, origin_of(facts, decision))
+
+
+def judge_address(facts: Facts, mailbox: Mailbox, origin: Origin | None) -> SenderRefusal | None:
+    """The same for an address alone, as for a stored mail: is it another tenant's, is it confirmed, is it the employee's."""
+    if origin in {Origin.PASSED, Origin.PERSONAL} and mailbox.key in facts.tenant.foreign:
         return SenderRefusal.FOREIGN_ADDRESS
-    return check_sender(facts, decision.mailbox)
+    confirmed = facts.tenant.confirmed
+    if origin in {Origin.PERSONAL, Origin.CLAIMED} and confirmed is not None and mailbox.key not in confirmed:
+        return SenderRefusal.ADDRESS_UNCONFIRMED
+    return check_sender(facts, mailbox)
 
 
 def check_sender(facts: Facts, mailbox: Mailbox) -> SenderRefusal | None:
@@ -146,11 +164,15 @@ def check_sender(facts: Facts, mailbox: Mailbox) -> SenderRefusal | None:
     return None if mailbox.key in employee.addresses else SenderRefusal.CHECK_SENDER_NOT_ON_EMPLOYEE
 
 
-def _claimed_by_user(facts: Facts, decision: SenderDecision) -> bool:
-    """Whether a Com user's own or passed sender is judged (P8), also where it is forced."""
+def origin_of(facts: Facts, decision: SenderDecision) -> Origin | None:
+    """Whose address a Com customer's mail carries; None at a firm and without an address."""
     if not facts.tenant.is_com_customer or decision.offer is None:
-        return False
-    return decision.level is SenderLevel.CONTEXT_SENDER or decision.offer.layer is ParameterLevel.USER
+        return None
+    if decision.from_firm:
+        return Origin.FIRM
+    if decision.level is SenderLevel.CONTEXT_SENDER:
+        return Origin.PERSONAL if decision.offer.source else Origin.PASSED
+    return Origin.PERSONAL if decision.offer.layer is ParameterLevel.USER else Origin.CLAIMED
 
 
 def _offers(facts: Facts) -> Iterator[tuple[SenderLevel, Offer | Step]]:

@@ -1,9 +1,11 @@
 """Form fields for parameters: tri-state switches, write-only secrets, the inherited value in grey (rules P)."""
 
+import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
 from django.utils.timezone import localtime
@@ -12,12 +14,15 @@ from django.utils.translation import gettext as _
 from mailsettings.changes import Refused
 from mailsettings.core.parameters import PARAMETERS, Group, Kind, Parameter, Value
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials
+from mailsettings.foresight import Foresight
 from mailsettings.forms.sheet import Entry
 from mailsettings.forms.words import HELP, advice_on, say_value
 from mailsettings.models import Tenant
+from mailsettings.vault import SecretUnreadable, seal, unseal
 from mailsettings.wording import CHOICE_LABELS, GROUP_LABELS, PARAMETER_LABELS, SEND_SYSTEM_LABELS
 
 INHERIT = "inherit"
+KEPT = "kept-"  # before the name of a secret's field: the sealed text of what was typed there
 FOLDED = frozenset({Group.EXCHANGE, Group.OAUTH, Group.LIMITS})
 _MONO = frozenset({Kind.CERTIFICATE, Kind.NETWORKS})
 
@@ -35,16 +40,34 @@ class LinesField(forms.CharField):
 
 
 class ObjectingForm(forms.Form):
-    """A form that shows what `changes` refuses at the fields it speaks of, and whose groups may be folded."""
+    """A form that shows what `changes` refuses at the fields it speaks of, and whose groups may be folded.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    A secret that was typed is never echoed: where the form is shown again it travels sealed (`kept_secrets`), so that nothing
+    need be typed twice. `foresight` is set where the reader must say yes first (`portal.write`).
+    """
+
+    foresight: Foresight | None = None
+
+    def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(_with_kept_secrets(data), *args, **kwargs)
         for field in self.fields.values():  # the template trusts help texts, and these name addresses in angle brackets
             field.help_text = conditional_escape(str(field.help_text))
 
     def show_objections(self, refused: Refused) -> None:
         for objection in refused.objections:
             self.add_error(objection.field if objection.field in self.fields else None, objection.message)
+
+    @property
+    def kept_secrets(self) -> list[tuple[str, str]]:
+        """(name, sealed text) of each secret that was typed, for hidden fields."""
+        if not self.is_bound:
+            return []
+        typed = [
+            (name, str(self.data.get(name) or ""))
+            for name, field in self.fields.items()
+            if isinstance(field.widget, forms.PasswordInput) and not field.disabled
+        ]
+        return [(f"{KEPT}{name}", _seal_typed(name, text)) for name, text in typed if text]
 
     def group(self, heading: object, names: Iterable[str], *, text: str = "", folded: bool = False) -> dict[str, Any]:
         """A group as `templates/mailsettings/form.html` shows it; one with errors or own values is never folded."""
@@ -54,6 +77,26 @@ class ObjectingForm(forms.Form):
 
     def _filled(self, field: forms.BoundField) -> bool:
         return field.value() not in (None, "", []) or bool(getattr(field.field, "filled", False))
+
+
+def _seal_typed(name: str, text: str) -> str:
+    return base64.urlsafe_b64encode(seal(text, owner="typed in a form", key=name, binding="")).decode()
+
+
+def _with_kept_secrets(data: QueryDict | None) -> QueryDict | None:
+    """The posted data with the sealed secrets where nothing new was typed; what cannot be unsealed counts as nothing."""
+    kept = [name for name in data if name.startswith(KEPT)] if data else []
+    if data is None or not kept:
+        return data
+    data = data.copy()
+    for name in kept:
+        field = name.removeprefix(KEPT)
+        if not data.get(field):
+            try:
+                data[field] = unseal(base64.urlsafe_b64decode(str(data[name])), owner="typed in a form", key=field, binding="")
+            except (SecretUnreadable, ValueError):
+                continue
+    return data
 
 
 def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = True) -> forms.Field:

@@ -29,7 +29,7 @@ class AccountPage(SettingsPage):
 
     def answer(self, tenant: Tenant, account: EmailAccount | None) -> HttpResponse:
         form = AccountForm(tenant, self.reader, account, self.request.POST if self.request.method == "POST" else None)
-        if form.is_bound and write(self.request, form):
+        if form.is_bound and write(self.request, form, concerned=[tenant]):
             return redirect(list_url("accounts", tenant, self))
         models = account.print_models.order_by("slug") if account else ()
         own = PrintModelAccount.objects.filter(account=account).select_related("print_model", "user") if account else ()

@@ -8,7 +8,9 @@ from django.urls import reverse
 
 from mailsettings.access import Right
 from mailsettings.core.parameters import ParameterLevel, resolve
+from mailsettings.foresight import concerned
 from mailsettings.forms import ParameterForm, Sheet, sheet_of_tenant, sheet_of_user
+from mailsettings.models import Tenant
 from mailsettings.portal import SettingsPage, write
 
 
@@ -26,7 +28,11 @@ class ParameterPage(SettingsPage):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ParameterForm(self.sheet(), request.POST)
-        return redirect(self.after()) if write(request, form) else self.show(form=form)
+        return redirect(self.after()) if write(request, form, concerned=self.concerned()) else self.show(form=form)
+
+    def concerned(self) -> list[Tenant]:
+        """The tenants whose matrix a change is shown for before it is saved (P9)."""
+        return []
 
 
 class GeneralSettings(ParameterPage):
@@ -42,6 +48,9 @@ class GeneralSettings(ParameterPage):
 
     def after(self) -> str:
         return reverse("settings") + self.elsewhere
+
+    def concerned(self) -> list[Tenant]:
+        return concerned(self.chosen)
 
 
 class OwnSettings(ParameterPage):

@@ -1,9 +1,12 @@
 """A small cast for the pages: two firms, one with two Com customers, and an operator."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
+from html import unescape
 from typing import Any
 
 import pytest
+from django.forms import PasswordInput
 from django.test import Client
 
 from mailjobs.core.message import parse_message
@@ -13,6 +16,7 @@ from mailsettings.configuration import import_document
 from mailsettings.models import User
 
 PASSWORD = "only-for-these-tests"
+HIDDEN = re.compile(r'<input type="hidden" name="(?P<name>(?:kept-|inherit)[^"]*)" value="(?P<value>[^"]*)">')
 LogIn = Callable[[str], Client]
 MODEL = {"id": "invoices", "delivery_mode": "background_smtp", "subject": "Rechnung {{ number }}"}
 BODY = {"text": "Guten Tag, anbei die Rechnung.", "html": "<p>Guten Tag, <b>anbei</b> die Rechnung.</p><script>x()</script>"}
@@ -79,6 +83,23 @@ def log_in(cast: None) -> LogIn:
         return client
 
     return logged_in
+
+
+def save(client: Client, url: str, data: Mapping[str, Any]) -> Any:
+    """Post a form and, where the page first shows what would change (P9), say yes to it as a browser would: without what was
+    typed into password fields, with the hidden fields. Returns the answer after all redirects.
+    """
+    answer = client.post(url, data, follow=True)
+    if answer.status_code == 200 and not answer.redirect_chain and getattr(answer.context.get("form"), "foresight", None):
+        form = answer.context["form"]
+        typed = {name: value for name, value in data.items() if not _is_secret(form, name) and name != "inherit"}
+        hidden = {match["name"]: unescape(match["value"]) for match in HIDDEN.finditer(answer.content.decode())}
+        answer = client.post(url, {**typed, **hidden, "foreseen": form.foresight.digest}, follow=True)
+    return answer
+
+
+def _is_secret(form: Any, name: str) -> bool:
+    return name in form.fields and isinstance(form.fields[name].widget, PasswordInput)
 
 
 def person(login: str) -> User:

@@ -14,7 +14,7 @@ from mailsettings.changes import Book
 from mailsettings.core.parameters import PARAMETERS, Kind
 from mailsettings.forms.words import HELP, advice_on
 from mailsettings.models import AuditEvent, EmailAccount, Employee, ParameterSet, PrintModel, Secret, Tenant, User
-from tests.pages.conftest import PASSWORD, LogIn, person
+from tests.pages.conftest import PASSWORD, LogIn, person, save
 
 SERVER = "mail.kanzlei-huber.example"
 SECRET = "streng-geheim-4711"
@@ -55,7 +55,7 @@ def filled(client: Client, url: str) -> dict[str, str]:
 
 def post(client: Client, url: str, changed: Mapping[str, str], *, saved: bool = True) -> str:
     """Post the page with something changed; the text of the answer, after a redirect of the next page."""
-    answer = client.post(url, {**filled(client, url), **changed}, follow=True)
+    answer = save(client, url, {**filled(client, url), **changed})
     assert bool(answer.redirect_chain) is saved, answer.context["form"].errors if not saved else answer.context.get("form")
     return unescape(answer.content.decode())
 

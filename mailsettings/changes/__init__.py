@@ -1,0 +1,69 @@
+"""The only writer of settings: every change with its consequences (P3, P5, P6, C2, S3, S7, T2, U2), audited.
+
+Forms, admin, API and import call it. A value that cannot be is `Refused`; what is allowed but unwise comes back as a warning.
+"""
+
+from mailsettings.changes.accounts import save_account, save_print_model
+from mailsettings.changes.book import (
+    POLICY_KEYS,
+    Book,
+    Objection,
+    Owner,
+    Record,
+    Refused,
+    Trust,
+    after_tightening,
+    audit,
+    own_values,
+)
+from mailsettings.changes.parameters import (
+    clean_values,
+    refuse_shared_identity,
+    save_parameters,
+    sender_from_employee,
+    sync_sender,
+)
+from mailsettings.changes.people import (
+    refuse_own_sender,
+    refuse_vanishing_address,
+    save_appearance,
+    save_employee,
+    save_user,
+    set_deputy,
+    set_password,
+)
+from mailsettings.changes.secrets import forget_secret, save_secret, secret_fits, secrets_of, warn_of_stale_secrets
+from mailsettings.changes.tenants import save_tenant
+
+__all__ = [
+    "POLICY_KEYS",
+    "Book",
+    "Objection",
+    "Owner",
+    "Record",
+    "Refused",
+    "Trust",
+    "after_tightening",
+    "audit",
+    "clean_values",
+    "forget_secret",
+    "own_values",
+    "refuse_own_sender",
+    "refuse_shared_identity",
+    "refuse_vanishing_address",
+    "save_account",
+    "save_appearance",
+    "save_employee",
+    "save_parameters",
+    "save_print_model",
+    "save_secret",
+    "save_tenant",
+    "save_user",
+    "secret_fits",
+    "secrets_of",
+    "sender_from_employee",
+    "set_deputy",
+    "set_password",
+    "sync_sender",
+    "warn_of_stale_secrets",
+]

@@ -1,0 +1,107 @@
+"""Secrets, sealed to the endpoint that is in force when they are entered (P5, Z7, Z8)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from mailsettings.changes.book import Book, Owner, name_of, own_values, owner_filter, set_of, tenant_of
+from mailsettings.core.parameters import SECRET_KEYS, Holder, Layer, ParameterLevel
+from mailsettings.core.relay import SMTP_PASSWORD, Level, binding, oauth_binding
+from mailsettings.models import EmailAccount, ParameterSet, Secret, Tenant, User
+from mailsettings.selectors import general_layers, owner_of
+from mailsettings.vault import SecretUnreadable, seal, unseal
+
+
+def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
+    """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved."""
+    level = _level_of(owner)
+    bound = _binding_of(level, key)
+    place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": set_of(owner)}
+    known = Secret.objects.filter(**place, key=key, binding=bound).first()
+    if known and _same_secret(known, secret, owner=level.holder.owner):
+        return
+    sealed = seal(secret, owner=level.holder.owner, key=key, binding=bound)
+    Secret.objects.update_or_create(**place, key=key, defaults={"sealed": sealed, "binding": bound})
+    book.note(tenant_of(owner), "secret", f"{name_of(owner)}/{key}", {}, {"entered": True})
+
+
+def forget_secret(book: Book, owner: Owner, key: str) -> None:
+    """Delete a stored secret, if there is one."""
+    secrets = secrets_of(owner).filter(key=key)
+    if secrets:
+        secrets.delete()
+        book.note(tenant_of(owner), "secret", f"{name_of(owner)}/{key}", {"entered": True}, {})
+
+
+def secrets_of(owner: Owner) -> QuerySet[Secret]:
+    """The sealed secrets of an owner."""
+    if isinstance(owner, EmailAccount):
+        return owner.secrets.all()
+    return Secret.objects.filter(**{f"parameter_set__{name}": value for name, value in owner_filter(owner).items()})
+
+
+def secret_fits(owner: Owner, secret: Secret) -> bool:
+    """Whether a stored secret may still be offered: server, port, user and TLS are those it was entered for (P5)."""
+    return secret.binding == _binding_of(_level_of(owner), secret.key)
+
+
+def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
+    """P5: say whose secrets no longer fit, at this owner and below; pages call it after a connection has changed."""
+    for secret in _secrets_at_and_below(owner):
+        holder = _owner_of_secret(secret)
+        if holder is not None and not secret_fits(holder, secret):
+            message = _("%(name)s: the password must be entered again, because server, port, user or TLS have changed.")
+            book.warnings.append(message % {"name": name_of(holder)})
+
+
+def _binding_of(level: Level, key: str) -> str:
+    return binding(level) if key == SMTP_PASSWORD else oauth_binding(level)
+
+
+def _secrets_at_and_below(owner: Owner) -> QuerySet[Secret]:
+    rows = secrets_of(owner)
+    if isinstance(owner, Tenant):
+        accounts = EmailAccount.objects.filter(Q(tenant=owner) | Q(tenant__firm=owner))
+        sets = ParameterSet.objects.filter(
+            Q(tenant=owner) | Q(tenant__firm=owner) | Q(user__tenant=owner) | Q(user__tenant__firm=owner)
+        )
+        rows = Secret.objects.filter(Q(account__in=accounts) | Q(parameter_set__in=sets))
+    return rows.select_related("account__tenant__firm", "parameter_set__tenant__firm", "parameter_set__user__tenant__firm")
+
+
+def _owner_of_secret(secret: Secret) -> Owner | None:
+    if secret.account:
+        return secret.account
+    return (secret.parameter_set.tenant or secret.parameter_set.user) if secret.parameter_set else None
+
+
+def _same_secret(known: Secret, secret: str, *, owner: str) -> bool:
+    try:
+        return unseal(bytes(known.sealed), owner=owner, key=known.key, binding=known.binding) == secret
+    except SecretUnreadable:
+        return False
+
+
+def _level_of(owner: Owner) -> Level:
+    """Where a secret stands, with what its level may borrow a server from (R3)."""
+    if isinstance(owner, EmailAccount):
+        generals = general_layers(owner.tenant)
+        return Level("", owner.slug, _account_holder(owner), tuple(layer.holder for layer in generals))
+    tenant = tenant_of(owner)
+    layers: Sequence[Layer] = general_layers(tenant)
+    if isinstance(owner, Tenant):
+        return Level(layers[0].level, owner.slug, _raw_holder(owner), tuple(layer.holder for layer in layers[1:]))
+    return Level(ParameterLevel.USER, owner.login, _raw_holder(owner), tuple(layer.holder for layer in layers))
+
+
+def _raw_holder(owner: Tenant | User) -> Holder:
+    return Holder(owner_of(set_of(owner)), own_values(owner))
+
+
+def _account_holder(account: EmailAccount) -> Holder:
+    return Holder(f"account:{account.pk}", dict(account.values))
+
+
+assert set(SECRET_KEYS) == {"smtp_password", "oauth_client_secret"}  # noqa: S101 (`save_secret` knows these two)
