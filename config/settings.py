@@ -41,7 +41,10 @@ FIELD_KEYS = [base64.urlsafe_b64decode(key) for key in env.list("FIELD_KEYS", de
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 INSTALLATION_ID = env.str("INSTALLATION_ID", default="")
+# The operator's own relay for log-in, invitation and confirmation mail: smtp+tls://user:password@host:587, smtp+ssl://..., smtp://...
 SYSTEM_EMAIL_URL = env.str("SYSTEM_EMAIL_URL", default="")
+SYSTEM_EMAIL = env.email_url_config(SYSTEM_EMAIL_URL) if SYSTEM_EMAIL_URL else {}
+SYSTEM_EMAIL_FROM = env.str("SYSTEM_EMAIL_FROM", default="Postausgang <postausgang@portal.invalid>")
 
 # The wire: networks that no tenant setting needs to allow. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else [])

@@ -4,14 +4,19 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from mailjobs.views.account import LogIn, SetTheme, set_language
+from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
 from mailjobs.views.dashboard import Dashboard
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
 from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
 from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
+from mailjobs.views.senders import Senders, SendersExport
 
 urlpatterns = [
+    path("addresses/", Addresses.as_view(), name="addresses"),
+    path("addresses/<int:pk>/", AddressAsk.as_view(), name="address_ask"),
+    path("addresses/confirm/<str:token>/", AddressConfirm.as_view(), name="address_confirm"),
     path("", Dashboard.as_view(), name="dashboard"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", Job.as_view(), name="job"),
@@ -21,6 +26,8 @@ urlpatterns = [
     path("log/", Log.as_view(), name="log"),
     path("log/<int:pk>/", LogEntry.as_view(), name="log_entry"),
     path("inbox/", Inbox.as_view(), name="inbox"),
+    path("senders/", Senders.as_view(), name="senders"),
+    path("senders/matrix.csv", SendersExport.as_view(), name="senders_csv"),
     path("accounts/login/", LogIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/theme/", SetTheme.as_view(), name="set_theme"),

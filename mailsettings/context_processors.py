@@ -40,6 +40,7 @@ _OWN = _Entry("own_settings", gettext_lazy("Own settings"), "user", Right.OWN_PA
 _SETTINGS = _Entry("settings", gettext_lazy("General settings"), "settings", Right.MANAGE_SETTINGS)
 _ACCOUNTS = _Entry("accounts", gettext_lazy("E-mail accounts"), "account", Right.MANAGE_SETTINGS)
 _MODELS = _Entry("print_models", gettext_lazy("Print models"), "print-model", Right.MANAGE_SETTINGS)
+_ADDRESSES = _Entry("addresses", gettext_lazy("Claimed addresses"), "account", Right.MANAGE_SETTINGS)
 _EMPLOYEES = _Entry("employees", gettext_lazy("Employees"), "employee", Right.MANAGE_SETTINGS)
 _USERS = _Entry("users", gettext_lazy("Users"), "users", Right.MANAGE_SETTINGS)
 _CUSTOMERS = _Entry("com_customers", gettext_lazy("Com customers"), "com-customer", Right.MANAGE_COM_CUSTOMERS)
@@ -52,14 +53,15 @@ _Groups = tuple[tuple[object, tuple[_Entry, ...]], ...]
 _EVERYBODY: _Groups = (
     ("", (_DASHBOARD,)),
     (_MAIL, (_JOBS, _LOG, _INBOX, _RUNS)),
-    (_WHO_SENDS, (_SENDERS, _SETTINGS, _OWN, _ACCOUNTS, _MODELS)),
+    (_WHO_SENDS, (_SENDERS, _SETTINGS, _OWN, _ACCOUNTS, _ADDRESSES, _MODELS)),
     (_PEOPLE, (_EMPLOYEES, _USERS, _CUSTOMERS)),
     (_CHECK, (_DIAGNOSIS, _ADVISOR, _MAILBOX)),
 )
-_COM_USER: _Groups = (("", (_DASHBOARD, _JOBS, _INBOX, _OWN, _MAILBOX)),)  # the log is a step away from the jobs
+_COM_USER: _Groups = (("", (_DASHBOARD, _SENDERS, _JOBS, _INBOX, _OWN, _MAILBOX)),)  # the log is a step away from the jobs
 _OPERATOR: _Groups = (
     ("", (_DASHBOARD,)),
     (_MAIL, (_JOBS, _LOG)),
+    (_WHO_SENDS, (_SENDERS,)),
     (_OPERATION, (_ADMIN, _ADVISOR, _MAILBOX)),
 )
 

@@ -7,10 +7,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from mailsettings.access import Right
+from mailsettings.core.addresses import key_of
 from mailsettings.core.parameters import ParameterLevel, resolve
 from mailsettings.foresight import concerned
 from mailsettings.forms import ParameterForm, Sheet, sheet_of_tenant, sheet_of_user
-from mailsettings.models import Tenant
+from mailsettings.models import ClaimedAddress, Tenant
 from mailsettings.portal import SettingsPage, write
 
 
@@ -66,8 +67,12 @@ class OwnSettings(ParameterPage):
         return reverse("own_settings")
 
     def get_context_data(self, **shown: Any) -> dict[str, Any]:
-        """P4: where mail would carry the firm's address, the page says so."""
+        """P4: where mail would carry the firm's address, the page says so; T4: where the own one is not confirmed yet, too."""
         layers = shown["form"].sheet.layers
         origin = resolve(layers, "sender_address")
         of_firm = len(layers) > 2 and origin.layer is not None and origin.layer.level is ParameterLevel.FIRM
-        return super().get_context_data(**shown, address_of_firm=origin.value if of_firm else None)
+        unconfirmed = None
+        if len(layers) > 2 and (key := key_of(str(layers[0].holder.values.get("sender_address", "")))):
+            unconfirmed = ClaimedAddress.objects.filter(tenant=self.reader.tenant, key=key, confirmed_at=None).first()
+        shown |= {"address_of_firm": origin.value if of_firm else None, "unconfirmed": unconfirmed}
+        return super().get_context_data(**shown)

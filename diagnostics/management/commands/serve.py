@@ -80,7 +80,14 @@ class Command(BaseCommand):
 
 def run_again_as_demo() -> None:
     """Settings are read at the start of a process: with what the demo needs missing there, this one starts once more."""
-    wanted = {"SMTP_SINK_DIR": str(settings.VAR_DIR / "sink"), "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128"}
+    folder = settings.VAR_DIR / "sink"
+    wanted = {
+        "SMTP_SINK_DIR": str(folder),
+        "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        "OUTBOUND_CA_FILE": str(folder / "tls" / "ca.pem"),
+        "SYSTEM_EMAIL_URL": f"smtp+tls://{sink.LOGIN}:{sink.PASSWORD}@localhost:{settings.SMTP_SINK_PORT}",
+        "SYSTEM_EMAIL_FROM": "Postausgang <postausgang@hoster.example>",
+    }
     missing = {name: value for name, value in wanted.items() if not os.environ.get(name)}
     if not settings.DEMO:
         missing["DEMO"] = "true"
