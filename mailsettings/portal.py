@@ -44,12 +44,12 @@ class Page(ReaderMixin, TemplateResponseMixin, ContextMixin):
 
 
 class SettingsPage(Page):
-    """A page for those who have its right; for everybody else it does not exist."""
+    """A page for those who have its right, None: for everybody; for all others it does not exist."""
 
-    right: ClassVar[Right] = Right.MANAGE_SETTINGS
+    right: ClassVar[Right | None] = Right.MANAGE_SETTINGS
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if isinstance(request.user, User) and not may(request.user, self.right):
+        if isinstance(request.user, User) and self.right is not None and not may(request.user, self.right):
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
@@ -101,7 +101,8 @@ def write(request: HttpRequest, form: Any, *, concerned: Sequence[Tenant] = ()) 
 
     None where the page must show the form again: `changes` refuses, and why stands at the fields; or the reader must first say
     yes to `form.foresight`: the cells of the matrix of the `concerned` tenants that change (P9), and what the form's own
-    `consequences(book)`, if it has that method, tells (T6). The yes is the foresight's digest, posted as `foreseen`.
+    `consequences(book)`, if it has that method, tells (T6). The yes is the foresight's digest, posted as `foreseen`. What was
+    saved is said by the form's own `tell(book)`, if it has that method.
     """
     if not form.is_valid():
         return None
@@ -126,7 +127,10 @@ def write(request: HttpRequest, form: Any, *, concerned: Sequence[Tenant] = ()) 
         return None
     for ask in after_claims:
         ask(request, book)
-    _say(request, book)
+    if hasattr(form, "tell"):
+        messages.success(request, form.tell(book))
+    else:
+        _say(request, book)
     return book
 
 

@@ -4,11 +4,13 @@ from typing import Any
 
 import django_tables2 as tables
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailsettings.employee_columns import heading_of
+from mailsettings.employee_report import STATUS_LABELS, Difference, Result, Status
 from mailsettings.models import EmailAccount, Employee
 
 PRIMARY = {"td": {"class": "cell-primary"}}
@@ -75,3 +77,43 @@ class EmployeeTable(tables.Table):  # type: ignore[misc]
 
     def render_is_active(self, value: Any) -> str:
         return _("Yes") if value else _("No")
+
+
+class ImportTable(tables.Table):  # type: ignore[misc]
+    """What an import makes of each line of the file."""
+
+    status = tables.Column(verbose_name=gettext_lazy("Result"), attrs={"td": {"class": "cell-state"}})
+    line = tables.Column(verbose_name=gettext_lazy("Line"), attrs=FIT)
+    number = tables.Column(verbose_name=gettext_lazy("Employee"), attrs={"td": {"class": "cell-name"}})
+    differences = tables.Column(
+        verbose_name=gettext_lazy("What changes"), attrs={"td": {"class": "cell-changes"}}, empty_values=()
+    )
+
+    class Meta:
+        caption = gettext_lazy("Lines of the file")
+        empty_text = gettext_lazy("No line is like this.")
+        orderable = False
+
+    def render_status(self, value: Status) -> SafeString:
+        return format_html('<span class="tag import-{}">{}</span>', value.value, STATUS_LABELS[value])
+
+    def render_number(self, record: Result) -> SafeString:
+        return format_html("<b>{}</b> {}", record.number, record.name)
+
+    def render_differences(self, record: Result) -> SafeString | str:
+        said = [("is-error", text) for text in record.objections]
+        said += [("", _say_difference(difference)) for difference in record.differences]
+        said += [("quiet", text) for text in record.consequences]
+        said += [("is-warning", text) for text in record.warnings]
+        return (
+            format_html('<ul class="import-said">{}</ul>', format_html_join("", '<li class="{}">{}</li>', said))
+            if said
+            else NOTHING
+        )
+
+
+def _say_difference(difference: Difference) -> SafeString:
+    heading = heading_of(difference.column)
+    if difference.before == NOTHING:
+        return format_html("{}: {}", heading, difference.after)
+    return format_html("{}: {} → {}", heading, difference.before, difference.after)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailsettings.views import accounts, employees, parameters
+from mailsettings.views import accounts, employee_import, employees, parameters
 
 urlpatterns = [
     path("settings/", parameters.GeneralSettings.as_view(), name="settings"),
@@ -12,5 +12,9 @@ urlpatterns = [
     path("email-accounts/<int:pk>/", accounts.Account.as_view(), name="account"),
     path("employees/", employees.Employees.as_view(), name="employees"),
     path("employees/new/", employees.EmployeeNew.as_view(), name="employee_new"),
+    path("employees/export/", employee_import.EmployeeExport.as_view(), name="employee_export"),
+    path("employees/import/", employee_import.EmployeeUpload.as_view(), name="employee_upload"),
+    path("employees/import/template/", employee_import.EmployeeTemplate.as_view(), name="employee_template"),
+    path("employees/import/<slug:key>/", employee_import.EmployeeImport.as_view(), name="employee_import"),
     path("employees/<int:pk>/", employees.EmployeeEdit.as_view(), name="employee"),
 ]
