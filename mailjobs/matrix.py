@@ -1,11 +1,13 @@
 """Plans for many cases of one tenant, decided over one reading of its settings (R4)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mailjobs.core.plan import Plan, make_plan
 from mailsettings.core.facts import Request
 from mailsettings.models import Tenant
 from mailsettings.selectors import World, world_of
+
+WITHOUT = ""  # the column of mail without a print model
 
 
 def matrix(tenant: Tenant) -> Iterator[Plan]:
@@ -20,6 +22,16 @@ def matrix(tenant: Tenant) -> Iterator[Plan]:
 def plan_in(world: World, login: str, request: Request) -> Plan:
     """The plan of one case."""
     return make_plan(world.facts_for(login, request))
+
+
+def columns_of(world: World) -> tuple[str, ...]:
+    """What mail is asked about: none (`WITHOUT`), then each active print model."""
+    return (WITHOUT, *(slug for slug, model in world.print_models.items() if model.active))
+
+
+def row_of(world: World, login: str, columns: Sequence[str]) -> tuple[Plan, ...]:
+    """One user's plans, in the order of the columns."""
+    return tuple(plan_in(world, login, Request(print_model=column or None)) for column in columns)
 
 
 def cell(plan: Plan) -> tuple[object, ...]:

@@ -7,17 +7,28 @@ from django.utils.translation import gettext as _
 
 from mailjobs.core.plan import Channel, Hazard
 from mailjobs.discretion import Discretion
+from mailjobs.views.short_words import Danger, danger_of
 from mailjobs.wording import CHANNELS, HAZARDS
 from mailsettings.core.parameters import ParameterLevel
 from mailsettings.core.sender import Reason, SenderLevel, StepOutcome
 from mailsettings.models import User
 from mailsettings.wording import CHOICE_LABELS, LEVEL_LABELS, OUTCOME_LABELS, REASONS, SEND_SYSTEM_LABELS
 
+_NAME_THE_PROVIDER = frozenset({Hazard.BASIC_AUTH_RETIRED, Hazard.EWS_RETIRED})  # and so the firm's server
+
 
 def ladder_of(plan: Mapping[str, Any], reader: User) -> dict[str, list[dict[str, object]]]:
     """All levels in the reader's words; of the firm a Com customer sees the address its mail carries only (T4)."""
-    com = reader.tenant is not None and reader.tenant.is_com_customer
-    return {"levels": [_level(level, com=com) for level in plan.get("levels", [])]}
+    firm = reader.tenant.firm.slug if reader.tenant is not None and reader.tenant.firm is not None else ""
+    return {"levels": [_level(level, firm) for level in plan.get("levels", [])]}
+
+
+def hazards_of(plan: Mapping[str, Any], discretion: Discretion) -> list[Danger]:
+    """The hazards of a mail, without those that would tell a Com customer whose server its firm uses (T4)."""
+    codes = [hazard["code"] for hazard in plan.get("hazards", []) if hazard["code"] in HAZARDS]
+    if discretion.hides(plan):
+        codes = [code for code in codes if code not in _NAME_THE_PROVIDER]
+    return [danger_of(code) for code in codes]
 
 
 def facts_of_plan(plan: Mapping[str, Any], discretion: Discretion) -> dict[str, object]:
@@ -31,7 +42,7 @@ def facts_of_plan(plan: Mapping[str, Any], discretion: Discretion) -> dict[str, 
         "server": _("mail server of the firm") if hidden and connection else _server(connection),
         "tls": "" if hidden else CHOICE_LABELS.get(("smtp_tls", tls), tls),
         "login": "" if hidden else connection.get("username", ""),
-        "hazards": [HAZARDS[Hazard(hazard["code"])] for hazard in plan.get("hazards", []) if hazard["code"] in HAZARDS],
+        "hazards": [danger.text for danger in hazards_of(plan, discretion)],
     }
 
 
@@ -40,9 +51,11 @@ def _server(connection: Mapping[str, Any]) -> str:
     return f"{server}:{port}" if server and port else server
 
 
-def _level(level: Mapping[str, Any], *, com: bool) -> dict[str, object]:
+def _level(level: Mapping[str, Any], firm: str) -> dict[str, object]:
+    """`firm`: whose overridden addresses the reader does not see; empty: none's."""
     outcome = StepOutcome(level["outcome"])
-    concealed = com and level["level"] == ParameterLevel.FIRM and outcome is not StepOutcome.USED
+    of_firm = level["level"] == ParameterLevel.FIRM or level.get("source") == firm
+    concealed = bool(firm) and of_firm and outcome is not StepOutcome.USED
     return {
         "level_label": LEVEL_LABELS[SenderLevel(level["level"])],
         "outcome": outcome.value,
