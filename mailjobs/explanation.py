@@ -3,6 +3,7 @@
 from typing import Any
 
 from mailjobs.core.plan import Plan
+from mailjobs.refusals import details_of_plan
 from mailjobs.wording import HAZARDS, say_refusal
 from mailsettings.core.relay import Connection
 from mailsettings.core.send_systems import Over
@@ -20,7 +21,7 @@ def document_of(plan: Plan) -> dict[str, Any]:
         "connection": _connection(plan.connection),
         "delivery_mode": plan.mode.value,
         "allowed": plan.allowed,
-        "refused": {"code": plan.refused.value, "message": say_refusal(plan.refused)} if plan.refused else None,
+        "refused": _refused(plan),
         "held": {"code": plan.held.value, "held_for": plan.held.held_for} if plan.held else None,
         "redirect": {
             "active": plan.redirect.active,
@@ -40,6 +41,14 @@ def document_of(plan: Plan) -> dict[str, Any]:
         ],
         "hazards": [{"code": hazard.value, "message": str(HAZARDS[hazard])} for hazard in plan.hazards],
     }
+
+
+def _refused(plan: Plan) -> dict[str, Any] | None:
+    """Code and message of the contract; the details say it again in another reader's language."""
+    if plan.refused is None:
+        return None
+    details = details_of_plan(plan)
+    return {"code": plan.refused.value, "message": say_refusal(plan.refused, details), "details": details}
 
 
 def _sender(sender: SenderDecision) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from mailjobs.core.placeholders import TemplateTooLarge, VariableInvalid, Variab
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, StateChoices
+from mailjobs.refusals import details_of_plan
 from mailjobs.selectors import jobs_visible_to
 from mailjobs.wording import say_message_fault, say_refusal
 from mailsettings.changes import audit
@@ -216,11 +217,12 @@ def _draft(desk: _Desk, message: Message | MessageInvalid, known: dict[str, Mail
         return _repeated(desk, draft, first)
     draft.plan, document = desk.plan_for(message)
     if draft.plan.refused:
-        return _refused(draft, draft.plan.refused, say_refusal(draft.plan.refused))
+        return _refused(draft, draft.plan.refused, document["refused"]["message"])
     try:
         _freeze(desk, draft)
     except VariableMissing as missing:
-        return _refused(draft, Refusal.VARIABLE_MISSING, say_refusal(Refusal.VARIABLE_MISSING, ", ".join(missing.names)))
+        details = {**details_of_plan(draft.plan), "variables": ", ".join(missing.names)}
+        return _refused(draft, Refusal.VARIABLE_MISSING, say_refusal(Refusal.VARIABLE_MISSING, details))
     except MessageInvalid as invalid:
         return _refused(draft, invalid.code, say_message_fault(invalid))
     draft.job = _job(desk, draft, document)

@@ -1,6 +1,7 @@
 """Words for what happens to mail: refusals, holds, hazards, reply causes, in the reader's language."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -8,35 +9,64 @@ from django.utils.translation import gettext_lazy
 from mailjobs.core.message import MessageInvalid
 from mailjobs.core.plan import Channel, Hazard, Hold, Refusal
 from mailsettings.core.addresses import Fault
-from mailsettings.wording import ADDRESS_FAULTS
+from mailsettings.core.sender import SenderLevel
+from mailsettings.wording import ADDRESS_FAULTS, LEVEL_LABELS, say_address_fault
 
+# The names in them come from `refusals.details_of`; each says the rule, what it is about, and what to do.
 REFUSALS: Mapping[str, object] = {
-    Refusal.USER_INACTIVE: gettext_lazy("The user is deactivated. An administrator can activate them again."),
-    Refusal.PRINT_MODEL_UNKNOWN: gettext_lazy("There is no active print model with this ID at the tenant."),
-    Refusal.ADDRESS_INVALID: gettext_lazy("The sender address is not valid. Correct it where the explanation names it."),
-    Refusal.FOREIGN_ADDRESS: gettext_lazy("The sender address belongs to another tenant. Use an address of your own."),
+    Refusal.USER_INACTIVE: gettext_lazy(
+        "The user %(user)s is deactivated and sends nothing any more (rule T6). Their deputy or an administrator sends the mail, "
+        "or an administrator activates the user again."
+    ),
+    Refusal.PRINT_MODEL_UNKNOWN: gettext_lazy(
+        "There is no active print model %(print_model)s at %(user)s's tenant (rule M1). Choose another one, or an administrator "
+        "makes or activates it."
+    ),
+    Refusal.ADDRESS_INVALID: gettext_lazy(
+        "%(address)s is no valid sender address (rule P7; from: %(level)s). %(fault)s Correct it there."
+    ),
+    Refusal.FOREIGN_ADDRESS: gettext_lazy(
+        "%(address)s belongs to another tenant, so %(user)s cannot send with it (rule P8; from: %(level)s). Use an address of "
+        "your own."
+    ),
     Refusal.ADDRESS_UNCONFIRMED: gettext_lazy(
-        "The sender address has not been confirmed yet. Open the link in the mail sent to it, or let your firm confirm it."
+        "%(address)s has not been confirmed yet, so %(user)s cannot send with it (rule T4; from: %(level)s). Open the link in "
+        "the mail that was sent to this address, or let the firm confirm it under “Claimed addresses”."
     ),
     Refusal.CHECK_SENDER_NO_EMPLOYEE: gettext_lazy(
-        "“Check sender” is on, and no active employee is linked to this user. An administrator links the employee to the user ID."
+        "“Check sender” is on (rule C1), and no active employee is linked to the user %(user)s, so %(address)s cannot be used "
+        "(from: %(level)s). An administrator links the employee to this user ID under “Employees”."
     ),
     Refusal.CHECK_SENDER_NOT_ON_EMPLOYEE: gettext_lazy(
-        "“Check sender” is on, and the sender address is none of the linked employee's. "
-        "An administrator adds it to the employee's further e-mail addresses, or another address is used."
+        "“Check sender” is on (rule C1), and %(address)s (from: %(level)s) is none of the addresses of the employee "
+        "%(employee)s: %(employee_addresses)s. An administrator adds it to the further e-mail addresses of %(employee)s, or the "
+        "mail is sent with one of these."
     ),
-    Refusal.NO_SENDER: gettext_lazy("No level yields a sender address. An administrator sets a general sender address."),
-    Refusal.NO_CONNECTION: gettext_lazy("No mail server is set at any level. An administrator enters one in the settings."),
+    Refusal.NO_SENDER: gettext_lazy(
+        "No level yields a sender address for the user %(user)s (rule R5). An administrator sets a general sender address, or "
+        "one for this user."
+    ),
+    Refusal.NO_CONNECTION: gettext_lazy(
+        "No level names a mail server for the user %(user)s (rule P2). An administrator enters one in the settings."
+    ),
     Refusal.SHARED_IDENTITY: gettext_lazy(
-        "This send system lets everybody send as anybody. Switch “Check sender” on, or an administrator confirms it; "
-        "for Com customers it is not possible."
+        "This send system lets everybody send as anybody, also as %(address)s (rule S3). Switch “Check sender” on, or an "
+        "administrator confirms it; for Com customers it is not possible."
     ),
     Refusal.SECRET_NEEDED: gettext_lazy(
-        "The password must be entered again: it is missing, or server, port, user or TLS have changed since it was entered."
+        "A password must be entered again (rule P5; at: %(where)s): it is missing, or server, port, user or TLS have changed "
+        "since it was entered."
     ),
-    Refusal.HOST_NOT_ALLOWED: gettext_lazy("This mail server may not be used. Enter a public server, or ask the administrator."),
-    Refusal.REDIRECT_UNREADABLE: gettext_lazy("It cannot be read whether the redirect mode is on, so nothing is sent."),
-    Refusal.VARIABLE_MISSING: gettext_lazy("The print model needs values that are missing: %(detail)s."),
+    Refusal.HOST_NOT_ALLOWED: gettext_lazy(
+        "This mail server may not be used (rule Z6). Enter a public server, or ask the administrator."
+    ),
+    Refusal.REDIRECT_UNREADABLE: gettext_lazy(
+        "It cannot be read whether the redirect mode is on, so nothing is sent (rule U2). An administrator enters the redirect "
+        "mode again."
+    ),
+    Refusal.VARIABLE_MISSING: gettext_lazy(
+        "The print model %(print_model)s needs values that are missing: %(variables)s (rule M1). Hand them in with the mail."
+    ),
 }
 HOLDS: Mapping[str, object] = {
     Hold.HELD_BY_FIRM: gettext_lazy("The mail would carry the firm's address and waits for the firm's release."),
@@ -95,9 +125,30 @@ MESSAGE_FAULTS: Mapping[str, object] = {
 }
 
 
-def say_refusal(code: str, detail: str = "") -> str:
-    """Why a mail may not go out, and what to do."""
-    return str(REFUSALS[code]) % {"detail": detail} if code in REFUSALS else code
+_NAMES = (
+    "user",
+    "address",
+    "level",
+    "fault",
+    "employee",
+    "employee_addresses",
+    "print_model",
+    "variables",
+    "where",
+    "where_id",
+)
+
+
+def say_refusal(code: str, details: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Why a mail may not go out: rule, address, employee, and what to do; `details` as `refusals.details_of` gives them."""
+    if code not in REFUSALS:
+        return code
+    words = {**dict.fromkeys(_NAMES, "–"), **details}
+    words["level"] = str(LEVEL_LABELS[SenderLevel(words["level"])]) if words["level"] in LEVEL_LABELS else words["level"]
+    words["fault"] = say_address_fault(words["fault"]) if words["fault"] in ADDRESS_FAULTS else ""
+    where = str(LEVEL_LABELS[SenderLevel(words["where"])]) if words["where"] in LEVEL_LABELS else ""
+    words["where"] = " ".join(part for part in (where, words["where_id"]) if part not in ("", "–")) or "–"
+    return " ".join((str(REFUSALS[code]) % words).split())
 
 
 def say_message_fault(invalid: MessageInvalid) -> str:

@@ -8,12 +8,12 @@ from django.utils.translation import gettext as _
 
 from mailjobs.discretion import discretion_for
 from mailjobs.filters import Search, address, chips_of, narrow_log, page_of, search_of
-from mailjobs.models import LogOutcome
+from mailjobs.models import LogOutcome, MailLogEntry
 from mailjobs.remedies import say_error
 from mailjobs.selectors import log_visible_to
 from mailjobs.tables import OUTCOME_STAMPS, LogTable, plan_of
 from mailjobs.views.explained import facts_of_plan, ladder_of
-from mailjobs.wording import REFUSALS
+from mailjobs.wording import say_refusal
 from mailsettings.portal import Page
 
 
@@ -52,17 +52,21 @@ class LogEntry(Page):
             return HttpResponseRedirect(reverse("job", args=[entry.job_id]))
         discretion = discretion_for(self.reader)
         plan = plan_of(entry)
-        refusal = REFUSALS.get(entry.error_code)
         return self.show(
             entry=entry,
             stamp=OUTCOME_STAMPS[entry.outcome],
             label=LogOutcome(entry.outcome).label,
             server=discretion.server(plan, entry.server),
-            error=say_error(discretion.text(plan, entry.error, entry.server)),
-            remedy=str(refusal) if refusal and "%(" not in str(refusal) else "",
+            error=_refusal_of(entry) or say_error(discretion.text(plan, entry.error, entry.server)),
             ladder=ladder_of(plan, self.reader),
             facts=facts_of_plan(plan, discretion),
         )
+
+
+def _refusal_of(entry: MailLogEntry) -> str:
+    """Why it was refused, in the reader's language; empty where the stored text must do."""
+    refused = entry.plan.get("refused") or {}
+    return say_refusal(refused["code"], refused["details"]) if refused.get("details") else ""
 
 
 def _tabs(request: HttpRequest, search: Search) -> list[dict[str, Any]]:
