@@ -1,6 +1,6 @@
 """Asking a mailbox whether a Com customer may send as it (T4): the mail with the link, and what becomes of it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.contrib import messages
 from django.http import HttpRequest
@@ -12,6 +12,8 @@ from mailsettings.changes import Book
 from mailsettings.changes.claims import LINK_HOLDS, mail_went_out, may_ask, new_token
 from mailsettings.models import ClaimedAddress, User
 
+NAMED = 5  # addresses that one message names
+
 
 def ask_for_claims(request: HttpRequest, book: Book) -> None:
     """After a change through a page: ask each address it claims, and tell the reader."""
@@ -19,23 +21,40 @@ def ask_for_claims(request: HttpRequest, book: Book) -> None:
 
 
 def ask(request: HttpRequest, rows: Iterable[ClaimedAddress]) -> None:
-    """Send a confirmation mail to each address, and tell the reader what that means."""
+    """Send a confirmation mail to each address, and tell the reader what that means; a relay that fails is tried once only."""
+    asked, refused, limited, failed = list[str](), list[str](), list[str](), list[str]()
+    error = ""
     for row in rows:
-        words = {"address": row.address}
         if row.disowned_at is not None:
-            text = _("The mailbox of %(address)s has refused this use. Only your firm can allow it.")
-            messages.error(request, text % words)
+            refused.append(row.address)
         elif not may_ask(row):
-            messages.error(request, _("%(address)s was asked several times today. Try again tomorrow.") % words)
-        elif error := _send(request, row):
-            text = _("The confirmation mail to %(address)s could not be sent: %(error)s. Your firm can confirm it by hand.")
-            messages.error(request, text % {**words, "error": error})
+            limited.append(row.address)
+        elif error or (error := _send(request, row)):
+            failed.append(row.address)
         else:
-            text = _(
-                "A mail was sent to %(address)s. The address is used once somebody confirms it there; before, mail that "
-                "would carry it is refused."
-            )
-            messages.warning(request, text % words)
+            asked.append(row.address)
+    for addresses, level, text in (
+        (
+            asked,
+            messages.WARNING,
+            _("Mail was sent to %(addresses)s. Before somebody confirms it there, mail that would carry it is refused."),
+        ),
+        (refused, messages.ERROR, _("The mailbox of %(addresses)s has refused this use. Only your firm can allow it.")),
+        (
+            limited,
+            messages.ERROR,
+            _("Enough was asked today; %(addresses)s can be asked tomorrow, or your firm confirms it by hand."),
+        ),
+        (failed, messages.ERROR, _("No mail could be sent to %(addresses)s: %(error)s. Your firm can confirm it by hand.")),
+    ):
+        if addresses:
+            messages.add_message(request, level, text % {"addresses": _few(addresses), "error": error})
+
+
+def _few(addresses: Sequence[str]) -> str:
+    named = ", ".join(addresses[:NAMED])
+    more = len(addresses) - NAMED
+    return named if more <= 0 else _("%(named)s and %(more)s more") % {"named": named, "more": more}
 
 
 def _send(request: HttpRequest, row: ClaimedAddress) -> str:

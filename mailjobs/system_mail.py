@@ -92,7 +92,7 @@ def _endpoint(relay: Mapping[str, Any]) -> Endpoint:
 def _to_a_file(relay: Mapping[str, Any], to: str, subject: str, text: str) -> None:
     """`consolemail://` and `filemail://` of django-environ, for development."""
     backend = relay["EMAIL_BACKEND"]
-    more = {"file_path": f"/{relay['EMAIL_FILE_PATH']}"} if backend.endswith("filebased.EmailBackend") else {}
+    more: dict[str, Any] = {"file_path": f"/{relay['EMAIL_FILE_PATH']}"} if backend.endswith("filebased.EmailBackend") else {}
     try:
         EmailMessage(subject, text, settings.SYSTEM_EMAIL_FROM, [to], connection=get_connection(backend, **more)).send()
     except OSError as error:

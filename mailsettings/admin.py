@@ -3,9 +3,11 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 
-from mailsettings.models import AuditEvent, EmailAccount, Employee, ParameterSet, PrintModel, Tenant, User
+from mailsettings.models import AuditEvent, ClaimedAddress, EmailAccount, Employee, ParameterSet, PrintModel, Tenant, User
 
 if isinstance(admin.site.get_model_admin(Group), GroupAdmin):  # registered by the import above; the portal has no groups
     admin.site.unregister(Group)
@@ -13,7 +15,15 @@ admin.site.site_header = admin.site.site_title = "Postausgang"
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Lists and details; changes go through the portal, the import and the command line, which know their consequences."""
+    """Lists and details; changes go through the portal, the import and the command line, which know their consequences.
+
+    `portal_page`: the URL name of the page that changes such a row; *View on site* leads there.
+    """
+
+    portal_page = ""
+
+    def get_view_on_site_url(self, obj: Model | None = None) -> str | None:
+        return reverse(self.portal_page, args=[obj.pk]) if obj is not None and self.portal_page else None
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -42,12 +52,14 @@ class UserAdmin(ReadOnlyAdmin):
 
 @admin.register(Employee)
 class EmployeeAdmin(ReadOnlyAdmin):
+    portal_page = "employee"
     list_display = ("name", "tenant", "email", "user", "is_active")
     search_fields = ("name", "email")
 
 
 @admin.register(EmailAccount)
 class EmailAccountAdmin(ReadOnlyAdmin):
+    portal_page = "account"
     list_display = ("slug", "tenant", "sender_address", "user", "is_active")
     search_fields = ("slug", "sender_address")
 
@@ -62,6 +74,13 @@ class PrintModelAdmin(ReadOnlyAdmin):
 @admin.register(ParameterSet)
 class ParameterSetAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "tenant", "user")
+
+
+@admin.register(ClaimedAddress)
+class ClaimedAddressAdmin(ReadOnlyAdmin):
+    list_display = ("address", "tenant", "confirmed_at", "confirmed_by", "disowned_at")
+    search_fields = ("key",)
+    exclude = ("token_digest",)
 
 
 @admin.register(AuditEvent)

@@ -14,6 +14,7 @@ from mailjobs.core.plan import Plan, make_plan
 from mailjobs.models import MailJob
 from mailjobs.submission import submit
 from mailsettings.changes import Book, Trust, save_account, save_employee, save_parameters
+from mailsettings.changes.claims import MAILS_A_DAY_OF_TENANT
 from mailsettings.configuration import import_document
 from mailsettings.core.facts import Request
 from mailsettings.models import AuditEvent, ClaimedAddress, Tenant
@@ -168,6 +169,18 @@ def test_addresses_count_as_confirmed_from_an_import_and_from_the_firm(relay: Co
     moved["firms"][0]["com_customers"][0]["users"][1]["parameters"] = {"sender_address": "neu@musterkunde.example"}
     import_document(moved, actor="test")
     assert plan("mia").allowed
+
+
+def test_many_claims_at_once_are_told_in_one_sentence_and_stay_below_the_days_limit(relay: CountingServer) -> None:
+    numbers = range(MAILS_A_DAY_OF_TENANT + 5)
+    further = "\n".join(f"n{n}@musterkunde.example" for n in numbers)
+    answer = save(
+        log_in("max"), "/employees/new/", {"number": "9", "name": "Viele", "additional_emails": further, "is_active": "on"}
+    )
+    page = answer.content.decode()
+    assert "and 25 more" in page
+    assert "can be asked tomorrow" in page
+    assert len(relay.received) == MAILS_A_DAY_OF_TENANT
 
 
 def test_a_mailbox_is_asked_three_times_a_day_at_most(relay: CountingServer) -> None:
