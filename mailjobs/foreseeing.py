@@ -43,7 +43,7 @@ def _way(plan: Plan, *, hidden: bool) -> str:
     if connection is None or not plan.channel.by_server:
         return f"({CHANNELS[plan.channel]})"
     if hidden:
-        return _("over the mail server of the firm")
+        return _("over the mail server of the firm [%(system)s]") % {"system": connection.send_system}
     server = f"{connection.host}:{connection.port}" if plan.channel is Channel.SMTP else str(CHANNELS[plan.channel])
     login = f", {connection.username}" if connection.username else ""
     return _("over %(server)s") % {"server": f"{server}{login} [{connection.send_system}]"}
