@@ -211,18 +211,19 @@ def _print_models(tenant: Tenant, accounts: dict[int, AccountFacts], logins: dic
 
 
 def _foreign_addresses(tenant: Tenant) -> frozenset[str]:
-    """The canonical keys of the addresses of all firms, and of those that other Com customers have confirmed (P8)."""
-    found: set[str] = set()
-    firms = Tenant.objects.filter(kind=TenantKind.FIRM)
-    for email, further in Employee.objects.filter(tenant__in=firms).values_list("email", "additional_emails"):
-        found.update((email, *further))
-    found.update(EmailAccount.objects.filter(tenant__in=firms).values_list("sender_address", flat=True))
-    found.update(User.objects.filter(tenant__in=firms).values_list("email", flat=True))
-    sets = ParameterSet.objects.filter(Q(tenant__in=firms) | Q(user__tenant__in=firms))
-    for values in sets.values_list("values", flat=True):
-        found.add(str(values.get("sender_address", "")))
-    claimed = ClaimedAddress.objects.filter(confirmed_at__isnull=False).exclude(tenant=tenant)
-    return frozenset(key for key in map(key_of, found) if key) | frozenset(claimed.values_list("key", flat=True))
+    """The canonical keys of the addresses that stand at other tenants; at Com customers only confirmed ones count (P8)."""
+    found: set[tuple[int | None, str]] = set()
+    for owner, email, further in Employee.objects.exclude(tenant=tenant).values_list("tenant_id", "email", "additional_emails"):
+        found.update((owner, address) for address in (email, *further))
+    found.update(EmailAccount.objects.exclude(tenant=tenant).values_list("tenant_id", "sender_address"))
+    found.update(User.objects.exclude(tenant=tenant).values_list("tenant_id", "email"))
+    sets = ParameterSet.objects.exclude(Q(tenant=tenant) | Q(user__tenant=tenant))
+    for general, own, values in sets.values_list("tenant_id", "user__tenant_id", "values"):
+        found.add((general or own, str(values.get("sender_address", ""))))
+    claimants = set(Tenant.objects.filter(kind=TenantKind.COM_CUSTOMER).values_list("pk", flat=True))
+    confirmed = set(ClaimedAddress.objects.filter(confirmed_at__isnull=False).values_list("tenant_id", "key"))
+    keys = ((owner, key_of(address)) for owner, address in found)
+    return frozenset(key for owner, key in keys if key and (owner not in claimants or (owner, key) in confirmed))
 
 
 def is_foreign(tenant: Tenant, key: str) -> bool:

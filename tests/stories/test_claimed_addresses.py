@@ -1,4 +1,4 @@
-"""A Com customer claims a sender address: nothing carries it before its mailbox has said yes (T4, P8, issue of identity)."""
+"""A Com customer claims a sender address: nothing carries it before its mailbox has said yes (T4, P8)."""
 
 import re
 from email import message_from_bytes
@@ -206,3 +206,12 @@ def test_t4_claims_of_others_are_not_found(relay: CountingServer) -> None:
         assert NEW not in log_in(login).get("/addresses/").content.decode()
     for token in ("x", "%00", "A" * 5000):
         assert Client().get(f"/addresses/confirm/{token}/").status_code == 404
+
+
+def test_an_address_that_moves_to_another_com_customer_is_free_again(relay: CountingServer) -> None:
+    moved = document(relay)
+    muster, beispiel = moved["firms"][0]["com_customers"]
+    beispiel["parameters"], muster["parameters"] = muster["parameters"], {"sender_address": "neu@musterkunde.example"}
+    import_document(moved, actor="test")
+    answer = make_plan(facts_of(user("eva"), Request("invoices", context_sender="rechnung@musterkunde.example")))
+    assert answer.allowed
