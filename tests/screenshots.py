@@ -19,6 +19,7 @@ PAGES = {
     "job": "first failed job",
     "log": "/log/",
     "inbox": "/inbox/",
+    "senders": "/senders/?user=anna.huber&print_model=payslips",
     "settings": "/settings/",
     "accounts": "/email-accounts/",
     "employees": "/employees/",
