@@ -40,7 +40,7 @@ HEADINGS: dict[Column, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "Mitarbeiter-Nr.",
             "Nr.",
         ),
-        ("Employee number", "Number", "ID", "Employee ID", "Employee no.", "Personnel number", "Staff number", "No."),
+        ("Employee number", "Number", "ID", "Employee ID", "Employee no.", "No.", "Personnel number", "Staff number"),
     ),
     Column.NAME: (
         ("Name", "Mitarbeiter", "Mitarbeitername", "Vor- und Nachname", "Vorname Nachname", "Anzeigename"),
@@ -140,7 +140,7 @@ def guess(headings: Sequence[str]) -> list[Column | None]:
         found.append(column if column is Column.ADDITIONAL_EMAILS or column not in found else None)
     for place, heading in enumerate(headings):
         column = _alike(heading) if found[place] is None and _exact(heading) is None else None
-        if column not in found:
+        if column and column not in found:
             found[place] = column
     if Column.LAST_NAME in found and Column.FIRST_NAME in found:
         return [None if column is Column.NAME else column for column in found]

@@ -4,7 +4,7 @@ The caller holds the transaction: a dry run is an import that is rolled back.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -98,14 +98,14 @@ def _in_order(work: _Import, entries: Sequence[Entry]) -> list[Entry]:
 def _import_entry(work: _Import, entry: Entry) -> Result:
     employee = work.known.get(entry.number) or work.known.get(_whole(entry.number))
     number = employee.number if employee else _whole(entry.number)
-    before = _fields_of(employee) if employee else _Fields()
+    before = _fields_of(employee)
     faults = [*entry.faults, *_faults_of(work, entry, employee)]
     after = _wanted(work, entry, before, faults)
     if not faults and employee and after == before:
         return Result(entry.line, number, before.name, Status.UNCHANGED)
     marks = _memory_of(work.book)
     if not faults:
-        faults = _save(work, number, after, before)
+        faults = _save(work, number, after, employee)
     elif number:
         faults += _try(work, number, replace(after, name=after.name or NOTHING), before)
     if faults:
@@ -182,15 +182,16 @@ def _checked(text: str, column: Column, faults: list[str]) -> str:
 # ---- What becomes of it
 
 
-def _save(work: _Import, number: str, after: _Fields, before: _Fields) -> list[str]:
+def _save(work: _Import, number: str, after: _Fields, employee: Employee | None) -> list[str]:
     """Save one employee and warn of what C2 would refuse elsewhere. Returns the objections; with any nothing was saved."""
     kept = _memory_of(work.book)
     try:
         with transaction.atomic():
             saved = _write(work, number, after)
-            work.book.warnings.extend(_warn(saved, before))
+            work.book.warnings.extend(_warn(saved, employee))
     except Refused as refused:
         _forget(work.book, kept)
+        before = _fields_of(employee)
         return [*map(_say_objection, refused.objections), *_try(work, number, _without(after, before, refused), before)]
     work.known[saved.number] = saved
     return []
@@ -260,35 +261,13 @@ def _forget(book: Book, kept: _Memory) -> None:
     book.tightened &= kept.tightened
 
 
-def _warn(saved: Employee, before: _Fields) -> Iterator[str]:
+def _warn(saved: Employee, before: Employee | None) -> Iterator[str]:
     """C2: an import accepts what a form refuses, and says what depends on it."""
-    addresses = [address for address in (before.email, *before.additional_emails) if address]
-    for message in _vanishing(saved, addresses), _stranger(saved, before):
-        if message:
-            yield message + " " + _("The import accepts that (rule C2), “Check sender” refuses it when a mail is sent.")
-    left = before.user
-    if left is not None and (saved.user != left or (before.active and not saved.is_active)):
-        message = _("The user %(user)s is left without an employee, and cannot send where “Check sender” is on (rule C1).")
-        yield message % {"user": left.login}
-
-
-def _vanishing(saved: Employee, before: Iterable[str]) -> str:
     try:
         changes.refuse_vanishing_address(saved, before)
     except Refused as refused:
-        return " ".join(objection.message for objection in refused.objections)
-    return ""
-
-
-def _stranger(saved: Employee, before: _Fields) -> str:
-    """The own sender address of a user who is newly linked may be none of the employee's."""
-    if saved.user is None or saved.user == before.user:
-        return ""
-    try:
-        changes.refuse_own_sender(saved.user, str(changes.own_values(saved.user).get("sender_address", "")))
-    except Refused as refused:
-        return " ".join(objection.message for objection in refused.objections)
-    return ""
+        for objection in refused.objections:
+            yield f"{objection.message} " + _("The import accepts that; “Check sender” refuses it when a mail is sent.")
 
 
 def _number_warnings(work: _Import, number: str, employee: Employee | None) -> Iterator[str]:
@@ -311,7 +290,9 @@ def _consequences(book: Book, since: _Memory) -> Iterator[str]:
 # ---- Fields and words
 
 
-def _fields_of(employee: Employee) -> _Fields:
+def _fields_of(employee: Employee | None) -> _Fields:
+    if employee is None:
+        return _Fields()
     return _Fields(employee.name, employee.email, tuple(employee.additional_emails), employee.user, employee.is_active)
 
 

@@ -149,9 +149,9 @@ def _decode(octets: bytes) -> str:
 def _encoding_of(octets: bytes) -> str:
     if octets.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    head = octets[:400]
-    if len(head) > 1 and len(octets) % 2 == 0 and b"\0" in head:
-        return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
+    even, odd = octets[:400:2].count(0), octets[1:400:2].count(0)
+    if 2 * max(even, odd) > min(len(octets), 400) // 2 and len(octets) % 2 == 0:  # half of the high octets of plain letters
+        return "utf-16-le" if odd > even else "utf-16-be"
     return "utf-8-sig"
 
 
