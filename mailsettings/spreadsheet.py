@@ -128,7 +128,9 @@ def _bounded(lines: Iterable[Line]) -> tuple[Line, ...]:
         found.append(Line(line.number, line.cells[:width]))
         characters += sum(map(len, line.cells[:width]))
         if len(found) > MAX_LINES + 1 or characters > MAX_CHARACTERS:
-            raise Unreadable(_("The file has more than %(count)s lines. Divide it into several.") % {"count": MAX_LINES})
+            raise Unreadable(
+                _("The file has more than %(count)s lines, or too much text. Divide it into several.") % {"count": MAX_LINES}
+            )
     return tuple(found)
 
 
