@@ -184,7 +184,10 @@
   document.addEventListener("DOMContentLoaded", () => {
     showPressed();
     all("form[data-bulk]").forEach((form) => refreshBulk(form));
-    one(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+    for (const tab of all(".tab[aria-current]")) { // sideways only: the page stays where it begins
+      const [inner, outer] = [tab, tab.parentElement].map((each) => each.getBoundingClientRect());
+      tab.parentElement.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
+    }
     one("[data-focus]")?.focus();
   });
 })();

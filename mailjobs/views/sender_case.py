@@ -165,6 +165,8 @@ def _page_for(refused: Refusal | None, level: str) -> tuple[str, str]:
     match refused:
         case Refusal.USER_INACTIVE:
             return "users", _("To the users")
+        case _ if level == ParameterLevel.USER:
+            return "users", _("To the users")
         case Refusal.PRINT_MODEL_UNKNOWN:
             return "print_models", _("To the print models")
         case Refusal.CHECK_SENDER_NO_EMPLOYEE | Refusal.CHECK_SENDER_NOT_ON_EMPLOYEE:

@@ -25,6 +25,7 @@ def test_r4_choosing_a_case_shows_its_answer(live_server: Any, page: Page) -> No
     expect(page.locator("#answer h3").first).to_contain_text("Bernd Moser")
     expect(page.locator(".ladder-level")).to_have_count(9)
     expect(page.locator("#ask-model")).to_have_value("invoices")
+    assert page.evaluate("window.scrollY") == 0
 
     page.locator(".matrix tr", has_text="Anna Huber").locator(".matrix-link").first.click()
     expect(page.locator("#answer h3").first).to_contain_text("Anna Huber")
@@ -55,6 +56,10 @@ def test_a_wide_matrix_scrolls_in_its_box_and_is_cards_on_a_phone(live_server: A
     assert page.locator(".matrix tbody th").first.bounding_box() == before
 
     page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{live_server.url}/senders/?only=stopped&user=anna")
+    assert page.evaluate("document.querySelector('.tabs').scrollLeft") > 0
+    assert page.evaluate("window.scrollY") == 0
+    page.goto(f"{live_server.url}/senders/")
     expect(page.locator(".matrix-box")).to_be_hidden()
     expect(page.locator(".sender-card")).to_have_count(3)
     expect(page.locator(".sender-card").first.locator(".sender-group")).to_have_count(1)

@@ -439,7 +439,7 @@ def test_r4_the_matrix_asks_the_database_the_same_whatever_its_size(db: None, qu
                 assert client.get(url + query).status_code == 200
             counted.append(len(queries))
     assert counted[:2] == counted[2:]
-    assert counted[0] <= 21
+    assert counted[0] <= 30  # most of them are every page's
 
 
 # ---- Nothing to show
