@@ -158,7 +158,8 @@ def _save_parameters(work: _Import) -> None:
         ):
             values["sender_address"] = derived
         with _guarded(work, f"{place}.parameters"):
-            changes.save_parameters(work.book, owner, values)
+            explicit = isinstance(owner, User) and owner.login in work.explicit_senders
+            changes.save_parameters(work.book, owner, values, sync=not explicit)
 
 
 @contextmanager
@@ -287,10 +288,13 @@ def _user_accounts(work: _Import, place: str, model: Mapping[str, Any], tenant: 
 
 
 def _sync_senders(work: _Import, tenants: list[Tenant]) -> None:
-    """P6 for everybody the import touches; an explicit own sender address wins."""
-    employees = Employee.objects.filter(tenant__in=tenants, user__isnull=False).select_related("user__tenant")
+    """P6 for the employees whose e-mail or link the import changes; an explicit own sender address wins."""
+    records = work.book.records
+    moved = {row.subject for row in records if row.action == "employee" and changes.moves_sender(row.before, row.after)}
+    employees = Employee.objects.filter(tenant__in=tenants, user__isnull=False).select_related("user__tenant__firm", "tenant")
     for employee in employees:
-        if employee.user and employee.user.login not in work.explicit_senders:
+        explicit = employee.user is None or employee.user.login in work.explicit_senders
+        if not explicit and f"{employee.tenant.slug}/{employee.number}" in moved:
             changes.sync_sender(work.book, employee)
 
 

@@ -1,5 +1,6 @@
-"""The lists of accounts and employees."""
+"""The lists of accounts, employees and users."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import django_tables2 as tables
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from mailsettings.employee_columns import heading_of
 from mailsettings.employee_report import STATUS_LABELS, Difference, Result, Status
-from mailsettings.models import EmailAccount, Employee
+from mailsettings.models import EmailAccount, Employee, User
 
 PRIMARY = {"td": {"class": "cell-primary"}}
 CLIP = {"td": {"class": "cell-clip"}}
@@ -79,6 +80,50 @@ class EmployeeTable(tables.Table):  # type: ignore[misc]
         return _("Yes") if value else _("No")
 
 
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """A user as the list shows them; `firm_address`: what of the firm's their mail would carry (P4)."""
+
+    user: User
+    role: str
+    employee: Employee | None = None
+    sender: str = ""
+    firm_address: str = ""
+
+
+class UserTable(tables.Table):  # type: ignore[misc]
+    """Users: who they are, with which address they send, who stands in for them."""
+
+    login = tables.Column(verbose_name=gettext_lazy("User ID"), accessor="user__login", attrs=PRIMARY)
+    name = tables.Column(verbose_name=gettext_lazy("Name"), accessor="user__name", attrs=FIT)
+    role = tables.Column(verbose_name=gettext_lazy("Role"), attrs=FIT)
+    employee = tables.Column(verbose_name=gettext_lazy("Employee"), accessor="employee__name", default=NOTHING, attrs=FIT)
+    sender = tables.Column(verbose_name=gettext_lazy("Own sender address"), empty_values=())
+    deputy = tables.Column(verbose_name=gettext_lazy("Deputy"), accessor="user__deputy__login", default=NOTHING, attrs=FIT)
+    is_active = tables.Column(verbose_name=gettext_lazy("Active"), accessor="user__is_active", attrs=FIT)
+
+    class Meta:
+        caption = gettext_lazy("Users")
+        order_by = "login"
+
+    def render_login(self, record: UserRow) -> SafeString:
+        return format_html('<a class="row-link" href="{}">{}</a>', reverse("user", args=[record.user.pk]), record.user.login)
+
+    def render_employee(self, record: UserRow, value: str) -> SafeString | str:
+        if record.employee is None:
+            return value
+        return format_html('<a href="{}">{}</a>', reverse("employee", args=[record.employee.pk]), value)
+
+    def render_sender(self, record: UserRow) -> SafeString | str:
+        if not record.firm_address:
+            return record.sender or NOTHING
+        words = _("carries the firm's address %(address)s") % {"address": record.firm_address}
+        return format_html('<span>{} <span class="is-warning">{}</span></span>', record.sender, words)
+
+    def render_is_active(self, value: Any) -> str:
+        return _("Yes") if value else _("No")
+
+
 class ImportTable(tables.Table):  # type: ignore[misc]
     """What an import makes of each line of the file."""
 
@@ -98,7 +143,7 @@ class ImportTable(tables.Table):  # type: ignore[misc]
         return format_html('<span class="tag import-{}">{}</span>', value.value, STATUS_LABELS[value])
 
     def render_number(self, record: Result) -> SafeString:
-        return format_html("<b>{}</b> {}", record.number, record.name)
+        return format_html("<span><b>{}</b> {}</span>", record.number, record.name)
 
     def render_differences(self, record: Result) -> SafeString | str:
         said = [("is-error", text) for text in record.objections]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailsettings.views import accounts, employee_import, employees, parameters
+from mailsettings.views import accounts, employee_import, employees, parameters, users
 
 urlpatterns = [
     path("settings/", parameters.GeneralSettings.as_view(), name="settings"),
@@ -17,4 +17,8 @@ urlpatterns = [
     path("employees/import/template/", employee_import.EmployeeTemplate.as_view(), name="employee_template"),
     path("employees/import/<slug:key>/", employee_import.EmployeeImport.as_view(), name="employee_import"),
     path("employees/<int:pk>/", employees.EmployeeEdit.as_view(), name="employee"),
+    path("users/", users.Users.as_view(), name="users"),
+    path("users/new/", users.UserNew.as_view(), name="user_new"),
+    path("users/<int:pk>/", users.UserEdit.as_view(), name="user"),
+    path("users/<int:pk>/settings/", users.UserSettings.as_view(), name="user_settings"),
 ]

@@ -24,8 +24,11 @@ from mailsettings.changes.parameters import (
     sync_sender,
 )
 from mailsettings.changes.people import (
-    refuse_own_sender,
-    refuse_vanishing_address,
+    departures,
+    moves_sender,
+    refuse_deputy,
+    refuse_losing_administrator,
+    roles_at,
     save_appearance,
     save_employee,
     save_user,
@@ -34,10 +37,19 @@ from mailsettings.changes.people import (
 )
 from mailsettings.changes.secrets import forget_secret, save_secret, secret_fits, secrets_of, warn_of_stale_secrets
 from mailsettings.changes.tenants import save_tenant
+from mailsettings.changes.vanishing import (
+    Lost,
+    lost_senders,
+    own_sender_of,
+    refuse_own_sender,
+    refuse_vanishing_address,
+    say_lost,
+)
 
 __all__ = [
     "POLICY_KEYS",
     "Book",
+    "Lost",
     "Objection",
     "Owner",
     "Record",
@@ -46,11 +58,18 @@ __all__ = [
     "after_tightening",
     "audit",
     "clean_values",
+    "departures",
     "forget_secret",
+    "lost_senders",
+    "moves_sender",
+    "own_sender_of",
     "own_values",
+    "refuse_deputy",
+    "refuse_losing_administrator",
     "refuse_own_sender",
     "refuse_shared_identity",
     "refuse_vanishing_address",
+    "roles_at",
     "save_account",
     "save_appearance",
     "save_employee",
@@ -59,6 +78,7 @@ __all__ = [
     "save_secret",
     "save_tenant",
     "save_user",
+    "say_lost",
     "secret_fits",
     "secrets_of",
     "sender_from_employee",

@@ -3,26 +3,42 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from mailsettings.changes.book import POLICY_KEYS, Book, Objection, Owner, Refused, name_of, own_values, owner_filter, tenant_of
 from mailsettings.changes.claims import claim
-from mailsettings.core.addresses import key_of
-from mailsettings.core.parameters import CONNECTION_KEYS, PARAMETERS, Kind, ParameterInvalid, parse_value, switched_on
+from mailsettings.core.addresses import key_of, parse_sender
+from mailsettings.core.parameters import (
+    CONNECTION_KEYS,
+    PARAMETERS,
+    Kind,
+    ParameterInvalid,
+    locked_keys,
+    parse_value,
+    switched_on,
+)
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials
 from mailsettings.models import Employee, ParameterSet, Tenant, User
 from mailsettings.selectors import layers_of
 from mailsettings.wording import say_parameter_fault
 
+_UPDATES_SENDER = "update_sender_from_employee"
 
-def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, object]) -> ParameterSet:
-    """Replace what a tenant or user sets itself; secrets stay, and hold while their endpoint does. Raises Refused."""
+
+def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, object], *, sync: bool = True) -> ParameterSet:
+    """Replace what a tenant or user sets itself; secrets stay, and hold while their endpoint does.
+
+    `sync` False: the sender address among the values goes before what P6 would write. Raises Refused.
+    """
     tenant = owner if isinstance(owner, Tenant) else owner.tenant
     if tenant is None:
         raise Refused([Objection("parameters", "operator", _("An operator sends no mail and has no parameters."))])
     cleaned = clean_values(values, of_firm=isinstance(owner, Tenant) and not owner.is_com_customer)
     parameter_set = ParameterSet.objects.filter(**owner_filter(owner)).first() or ParameterSet(**owner_filter(owner))
     before = dict(parameter_set.values)
+    moved = sync and before.get(_UPDATES_SENDER) != cleaned.get(_UPDATES_SENDER)
+    updated_before = {employee.pk for employee in _linked_below(owner) if _updates_sender(employee)} if moved else set()
     parameter_set.values = cleaned
     if parameter_set._state.adding or before != cleaned:
         parameter_set.save()
@@ -31,8 +47,9 @@ def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, objec
     if any(before.get(key) != cleaned.get(key) for key in POLICY_KEYS):
         book.policy_changed(tenant)
     book.warnings.extend(_parameter_warnings(owner, cleaned))
-    if cleaned.get("update_sender_from_employee") is True and before.get("update_sender_from_employee") is not True:
-        _sync_all(book, owner)
+    for employee in _linked_below(owner) if moved else ():
+        if employee.pk not in updated_before:  # P6, where the parameter has just been switched on
+            sync_sender(book, employee)
     return parameter_set
 
 
@@ -64,11 +81,20 @@ def sync_sender(book: Book, employee: Employee) -> None:
 
 
 def sender_from_employee(user: User, own: Mapping[str, Any]) -> str:
-    """What P6 makes of a user's own sender address, given the own values; empty where it has nothing to say."""
+    """What P6 makes of a user's own sender address, given the own values; empty where it has nothing to say.
+
+    It says nothing where a level above has locked the address (T5). A display name stays while the mailbox is the same.
+    """
     employee = Employee.objects.filter(user=user, is_active=True).first()
     if employee is None or not employee.email or user.tenant is None:
         return ""
-    return employee.email if switched_on(layers_of(user, own), "update_sender_from_employee") else ""
+    layers = layers_of(user, own)
+    if not switched_on(layers, _UPDATES_SENDER) or any("sender_address" in locked_keys(layer.locked) for layer in layers):
+        return ""
+    known = str(own.get("sender_address") or "")
+    if known and key_of(known) == key_of(employee.email) and not parse_sender(employee.email).name:
+        return known
+    return employee.email
 
 
 def refuse_shared_identity(owner: Owner, values: Mapping[str, Any]) -> None:
@@ -91,15 +117,17 @@ def refuse_shared_identity(owner: Owner, values: Mapping[str, Any]) -> None:
         raise Refused([Objection("send_system", "shared_identity", f"{shared_identity_warning()} {message}")])
 
 
-def _sync_all(book: Book, owner: Tenant | User) -> None:
-    """P6, when the parameter is switched on: every linked employee below it."""
-    employees = Employee.objects.select_related("user__tenant").filter(user__isnull=False)
+def _linked_below(owner: Tenant | User) -> QuerySet[Employee]:
+    """The employees with a user whom a parameter of this owner can concern."""
+    employees = Employee.objects.select_related("user__tenant__firm").filter(user__isnull=False)
     if isinstance(owner, User):
-        employees = employees.filter(user=owner)
-    else:
-        employees = employees.filter(tenant=owner) | employees.filter(tenant__firm=owner)
-    for employee in employees:
-        sync_sender(book, employee)
+        return employees.filter(user=owner)
+    return employees.filter(Q(tenant=owner) | Q(tenant__firm=owner))
+
+
+def _updates_sender(employee: Employee) -> bool:
+    """Whether P6 keeps the linked user's own sender address in step."""
+    return employee.user is not None and switched_on(layers_of(employee.user), _UPDATES_SENDER)
 
 
 def _check_place(key: str, *, of_firm: bool, of_account: bool) -> None:

@@ -1,7 +1,9 @@
-"""Users and employees (T2, T3, T6), and what check sender asks of both (C2)."""
+"""Users, their deputies and log-ins, and employees (T2, T3, T6)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from django.contrib.auth.hashers import is_password_usable
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from mailsettings.changes.book import (
@@ -11,22 +13,21 @@ from mailsettings.changes.book import (
     Trust,
     check_same_tenant,
     checked_sender,
-    own_values,
     picture,
     plain_address,
     store,
-    tenant_of,
 )
 from mailsettings.changes.claims import claim
 from mailsettings.changes.parameters import sync_sender
-from mailsettings.core.addresses import key_of
-from mailsettings.core.parameters import on_anywhere
 from mailsettings.core.send_systems import Role
-from mailsettings.models import EmailAccount, Employee, Tenant, User
-from mailsettings.selectors import general_layers
+from mailsettings.models import Employee, Tenant, User
 
-FIRM_ROLES = frozenset({Role.FIRM_ADMIN, Role.FIRM_USER, Role.SERVICE_USER})
-COM_ROLES = frozenset({Role.COM_ADMIN, Role.COM_USER, Role.SERVICE_USER})
+FIRM_ROLES = (Role.FIRM_ADMIN, Role.FIRM_USER, Role.SERVICE_USER)
+COM_ROLES = (Role.COM_ADMIN, Role.COM_USER, Role.SERVICE_USER)
+
+# Called after COMMIT with a user who was deactivated, or activated again: whoever keeps something of theirs passes it on (T6).
+departures: list[Callable[[User], None]] = []
+_AUDITED = ("name", "email", "role", "is_active", "language")
 
 
 def save_user(
@@ -39,6 +40,7 @@ def save_user(
     email: str = "",
     active: bool | None = None,
     password: str | None = None,
+    language: str | None = None,
 ) -> User:
     """Create or update a user by its user-ID; `password` counts only where the user is made. Raises Refused."""
     user = User.objects.filter(login=login).first()
@@ -49,35 +51,86 @@ def save_user(
             [Objection("id", "user_elsewhere", _("The user ID %(id)s exists already at another tenant.") % {"id": login})]
         )
     _check_role(role, tenant)
-    before = {} if created else picture(user, "name", "email", "role", "is_active")
+    before = {} if created else picture(user, *_AUDITED)
     user.name, user.email, user.role = name, plain_address("email", email), role
     user.is_active = user.is_active if active is None else active
+    user.language = user.language if language is None else language
     if created:
         if password:
             user.set_password(password)
         else:
             user.set_unusable_password()
     store(user)
-    book.note(tenant, "user", login, before, picture(user, "name", "email", "role", "is_active"))
+    book.note(tenant, "user", login, before, picture(user, *_AUDITED))
+    if not created and before["is_active"] != user.is_active:
+        transaction.on_commit(lambda: _tell_departure(user), robust=True)
     if tenant is not None and book.trust is not Trust.CLAIMANT:  # where to reach somebody, no sender: nobody is asked
         claim(book, tenant, "email", [user.email], [before.get("email", "")])
     return user
 
 
+def refuse_losing_administrator(user: User, *, role: Role, active: bool, actor: User) -> None:
+    """T2: nobody takes their own rights, and the last active administrator of a tenant stays. Forms and API call it.
+
+    Raises Refused.
+    """
+    loses_role, leaves = user.role_enum is not role, user.is_active and not active
+    if user.pk == actor.pk and (loses_role or leaves):
+        message = _("You cannot change your own role or deactivate yourself (rule T2). Another administrator does that.")
+        raise Refused([Objection("is_active" if leaves else "role", "own_rights", message)])
+    if not (user.is_active and user.role_enum.administers) or (active and role.administers):
+        return
+    tenant = Tenant.objects.select_for_update(of=("self",)).get(users=user)  # two at once would each see the other
+    others = tenant.users.filter(is_active=True, role__in=[each for each in Role if each.administers]).exclude(pk=user.pk)
+    if not others.exists():
+        message = _(
+            "%(user)s is the last active administrator of %(tenant)s (rule T2). Make somebody else an administrator first."
+        )
+        words = {"user": user.login, "tenant": tenant.name}
+        raise Refused([Objection("is_active" if leaves else "role", "last_administrator", message % words)])
+
+
 def set_deputy(book: Book, user: User, deputy: User | None) -> None:
     """Name who takes a user's jobs over when they leave (T6). Raises Refused."""
     _check_deputy(user, deputy)
-    before = picture(user, "deputy_id")
+    before = {"deputy": user.deputy.login if user.deputy else None}
     user.deputy = deputy
     user.save(update_fields=["deputy"])
-    book.note(user.tenant, "user", user.login, before, picture(user, "deputy_id"))
+    book.note(user.tenant, "user", user.login, before, {"deputy": deputy.login if deputy else None})
 
 
-def set_password(book: Book, user: User, password: str) -> None:
-    """Set a user's log-in password."""
+def refuse_deputy(user: User, deputy: User | None) -> None:
+    """T6: a deputy is there, and nobody stands in for somebody who in the end stands in for them. Forms and API call it.
+
+    Raises Refused.
+    """
+    if deputy is None:
+        return
+    if not deputy.is_active:
+        message = _("The user %(deputy)s is deactivated and can stand in for nobody (rule T6). Choose an active user.")
+        raise Refused([Objection("deputy", "deputy_inactive", message % {"deputy": deputy.login})])
+    seen: set[int] = set()
+    link: User | None = deputy
+    while link is not None and link.pk not in seen:
+        if link.pk == user.pk:
+            message = _(
+                "%(user)s already stands in for %(deputy)s, directly or through others (rule T6). Choose somebody else, "
+                "or change the deputy there first."
+            )
+            raise Refused([Objection("deputy", "deputy_cycle", message % {"user": user.login, "deputy": deputy.login})])
+        seen.add(link.pk)
+        link = link.deputy
+
+
+def set_password(book: Book, user: User, password: str | None) -> None:
+    """Set a user's log-in password; None takes it away, so that nobody logs in with this user-ID."""
+    known = is_password_usable(user.password)
+    if password is None and not known:
+        return
     user.set_password(password)
     user.save(update_fields=["password"])
-    book.note(user.tenant, "log-in password", user.login, {}, {"changed": True})
+    before, after = ({}, {"changed": True}) if password is not None else ({"set": True}, {})
+    book.note(user.tenant, "log-in password", user.login, before, after)
 
 
 def save_appearance(user: User, *, language: str | None = None, theme: str | None = None) -> None:
@@ -119,57 +172,30 @@ def save_employee(
     claim(book, tenant, "additional_emails", employee.additional_emails, known)
     if before != after:
         book.policy_changed(tenant)
-        if sync:
-            sync_sender(book, employee)
+    if sync and moves_sender(before, after):
+        sync_sender(book, employee)
     return employee
 
 
-def refuse_own_sender(user: User, sender: str) -> None:
-    """C2: at firms, a user's own sender address is one of the linked employee's. Forms and API call it, an import only warns.
-
-    Raises Refused.
-    """
-    employee = _employee_at_firm(user)
-    if sender and employee and key_of(sender) not in map(key_of, employee.addresses):
-        message = _("%(sender)s is none of the e-mail addresses of the linked employee %(employee)s.")
-        words = {"sender": sender, "employee": employee.name}
-        raise Refused([Objection("sender_address", "not_on_employee", message % words)])
+def moves_sender(before: Mapping[str, object], after: Mapping[str, object]) -> bool:
+    """Whether P6 has something to say after a change of an employee: e-mail or link are others, or count again."""
+    return any(before.get(key) != after.get(key) for key in ("email", "user_id", "is_active"))
 
 
-def refuse_vanishing_address(employee: Employee, before: Iterable[str]) -> None:
-    """C2: none of the addresses an employee had `before` vanishes while the linked user sends with it.
-
-    Forms and API call it inside the change, when P6 has had its say; an import only warns.
-    Raises Refused, naming what depends on it.
-    """
-    user = employee.user
-    if user is None or _employee_at_firm(user) is None:
-        return
-    vanished = set(map(key_of, before)) - set(map(key_of, employee.addresses))
-    own = str(own_values(user).get("sender_address", ""))
-    if own and key_of(own) in vanished:
-        message = _("The own settings of the user %(user)s still send as %(sender)s.") % {"user": user.login, "sender": own}
-        raise Refused([Objection("email", "address_in_use", message)])
-    account = EmailAccount.objects.filter(user=user, is_active=True).first()
-    if account and key_of(account.sender_address) in vanished and _checks_sender(user):
-        message = _("The e-mail account %(account)s of the user %(user)s still sends as %(sender)s, and “Check sender” is on.")
-        words = {"account": account.slug, "user": user.login, "sender": account.sender_address}
-        raise Refused([Objection("email", "address_in_use", message % words)])
+def roles_at(tenant: Tenant | None) -> tuple[Role, ...]:
+    """The roles that users of a tenant can have; None: of no tenant (T2)."""
+    if tenant is None:
+        return (Role.OPERATOR,)
+    return COM_ROLES if tenant.is_com_customer else FIRM_ROLES
 
 
-def _employee_at_firm(user: User) -> Employee | None:
-    """The linked employee of a firm's user, about whom C2 speaks."""
-    if user.tenant is None or user.tenant.is_com_customer:
-        return None
-    return Employee.objects.filter(user=user).first()
-
-
-def _checks_sender(user: User) -> bool:
-    return own_values(user).get("check_sender") is True or on_anywhere(general_layers(tenant_of(user)), "check_sender")
+def _tell_departure(user: User) -> None:
+    for pass_on in departures:
+        pass_on(user)
 
 
 def _check_role(role: Role, tenant: Tenant | None) -> None:
-    possible = {Role.OPERATOR} if tenant is None else COM_ROLES if tenant.is_com_customer else FIRM_ROLES
+    possible = roles_at(tenant)
     if role not in possible:
         message = _("The role %(role)s is not possible here; possible are: %(possible)s.")
         raise Refused([Objection("role", "role", message % {"role": role, "possible": ", ".join(sorted(possible))})])

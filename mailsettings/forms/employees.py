@@ -1,4 +1,6 @@
-"""Employees: a person's addresses and the linked user-ID (T3, P6, C2)."""
+"""Employees: a person's addresses and the linked user-ID (T3, P6, C2, T6)."""
+
+from collections.abc import Sequence
 
 from django import forms
 from django.http import QueryDict
@@ -8,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from mailsettings import changes
 from mailsettings.changes import Book, Objection, Refused
 from mailsettings.forms.fields import LinesField, ObjectingForm, offer_users
+from mailsettings.leavers import mentions_of
 from mailsettings.models import Employee, Tenant, User
 
 _FIELDS = ("number", "name", "email", "additional_emails", "user", "is_active")
@@ -61,7 +64,6 @@ class EmployeeForm(ObjectingForm):
         data = self.cleaned_data
         if self.employee is None and Employee.objects.filter(tenant=self.tenant, number=data["number"]).exists():
             raise Refused([Objection("number", "exists", _("There is an employee with this ID already."))])
-        before = self.employee.addresses if self.employee else []
         saved = changes.save_employee(
             book,
             tenant=self.tenant,
@@ -72,5 +74,22 @@ class EmployeeForm(ObjectingForm):
             user=data["user"],
             active=data["is_active"],
         )
-        changes.refuse_vanishing_address(saved, before)
+        changes.refuse_vanishing_address(saved, self.employee)
         return saved
+
+    def consequences(self, book: Book) -> Sequence[str]:
+        """Whose mail check sender will refuse (C1, where C2 refuses nothing), and what still names who leaves (T6).
+
+        Inside the transaction, when everything is saved.
+        """
+        if self.employee is None:
+            return ()
+        saved = Employee.objects.select_related("tenant__firm", "user__tenant__firm").get(pk=self.employee.pk)
+        told = [f"{changes.say_lost(lost)} {_('Such mail is refused from then on (rule C1).')}" for lost in self._lost(saved)]
+        if self.employee.is_active and not saved.is_active:
+            told += [mention.text for mention in mentions_of(saved)]
+        return told
+
+    def _lost(self, saved: Employee) -> list[changes.Lost]:
+        """What only check sender minds; an own sender address that it does not look at concerns nobody here."""
+        return [lost for lost in changes.lost_senders(saved, self.employee) if lost.models]

@@ -65,9 +65,9 @@ class ParameterForm(ObjectingForm):
         """Write what was typed; inside a transaction. Raises Refused."""
         owner, before, values = self.sheet.owner, self._before, self._after()
         changes.refuse_shared_identity(owner, values)
-        if not isinstance(owner, Tenant) and not self.fields["sender_address"].disabled:
-            changes.refuse_own_sender(owner, str(values.get("sender_address") or ""))
         changes.save_parameters(book, owner, values)
+        if not isinstance(owner, Tenant) and not self.fields["sender_address"].disabled:
+            changes.refuse_own_sender(owner, changes.own_sender_of(owner))  # when P6 has had its say
         for key in SECRET_KEYS:
             if key not in self.fields or self.fields[key].disabled:
                 continue

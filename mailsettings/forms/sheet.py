@@ -61,25 +61,43 @@ class Sheet:
 
 def sheet_of_tenant(tenant: Tenant, reader: User) -> Sheet:
     """The general settings of a tenant."""
-    keys = [
-        key for key, row in PARAMETERS.items() if not tenant.is_com_customer or not _for_firms_only(key, firm_only=row.firm_only)
-    ]
-    closed = {} if may(reader, Right.SWITCH_CHECK_SENDER) else {"check_sender": _("Only the firm's administrator changes this.")}
-    if not may(reader, Right.SWITCH_REDIRECT):
-        closed |= dict.fromkeys(POLICY_KEYS - {"check_sender"}, _("Only an administrator changes this."))
-    return _sheet(tenant, reader, general_layers(tenant), keys, closed | locks_on(tenant, reader))
+    closed = _closed_to(reader)
+    return _sheet(tenant, reader, general_layers(tenant), _keys_at(tenant), closed | locks_on(tenant, reader))
 
 
-def sheet_of_user(user: User) -> Sheet:
-    """A user's own settings, as they see them themselves; a value they may not set shows where an import has set it."""
+def sheet_of_user(user: User, reader: User) -> Sheet:
+    """A user's own settings: they themselves see what they may set, and what an administrator or an import has set for them;
+    where `reader` is somebody else, an administrator, all that a user can have.
+    """
     if user.tenant is None:
         raise ValueError("an operator has no settings")
     layers = world_of(user.tenant, [user]).layers_for(user.login)
+    if reader.pk != user.pk:
+        closed = _closed_to(reader)
+        shown = [key for key in _keys_at(user.tenant) if not PARAMETERS[key].firm_only]
+        return _sheet(user, reader, layers, shown, closed | locks_on(user, reader))
     keys = _OWN_LOGIN | _OWN_SERVER if may(user, Right.OWN_SERVER) else _OWN_LOGIN
     found = set(layers[0].holder.values) | set(layers[0].holder.secrets)
     closed = dict.fromkeys(found - keys, _("Only an administrator changes this."))
+    if may(user, Right.MANAGE_SETTINGS):
+        closed = _closed_to(user)
     shown = [key for key in PARAMETERS if key in keys | found]
     return _sheet(user, user, layers, shown, closed | locks_on(user, user))
+
+
+def _keys_at(tenant: Tenant) -> list[str]:
+    """The parameters that have a meaning at a tenant."""
+    return [
+        key for key, row in PARAMETERS.items() if not tenant.is_com_customer or not _for_firms_only(key, firm_only=row.firm_only)
+    ]
+
+
+def _closed_to(reader: User) -> dict[str, str]:
+    """What a reader sees but may not change: the policies, to those without the right."""
+    closed = {} if may(reader, Right.SWITCH_CHECK_SENDER) else {"check_sender": _("Only the firm's administrator changes this.")}
+    if not may(reader, Right.SWITCH_REDIRECT):
+        closed |= dict.fromkeys(POLICY_KEYS - {"check_sender"}, _("Only an administrator changes this."))
+    return closed
 
 
 def locks_on(owner: Owner, reader: User) -> dict[str, str]:

@@ -6,6 +6,7 @@ from django.shortcuts import redirect
 from django_tables2 import RequestConfig
 
 from mailsettings.forms import EmployeeForm
+from mailsettings.leavers import mentions_of
 from mailsettings.models import Employee, Tenant
 from mailsettings.portal import ROWS, SettingsPage, list_url, write
 from mailsettings.tables import EmployeeTable
@@ -34,7 +35,9 @@ class EmployeePage(SettingsPage):
         form = EmployeeForm(tenant, employee, self.request.POST if self.request.method == "POST" else None)
         if form.is_bound and write(self.request, form):
             return redirect(list_url("employees", tenant, self))
-        return self.show(form=form, tenant=tenant, employee=employee, back=list_url("employees", tenant, self))
+        mentions = mentions_of(employee) if employee is not None and not employee.is_active else ()
+        back = list_url("employees", tenant, self)
+        return self.show(form=form, tenant=tenant, employee=employee, mentions=mentions, back=back)
 
 
 class EmployeeNew(EmployeePage):
@@ -50,7 +53,7 @@ class EmployeeEdit(EmployeePage):
     """An existing employee."""
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        employee = self.one_of(Employee.objects.select_related("tenant__firm", "user"), pk)
+        employee = self.one_of(Employee.objects.select_related("tenant__firm", "user__tenant__firm", "user__deputy"), pk)
         return self.answer(employee.tenant, employee)
 
     post = get

@@ -61,7 +61,7 @@ class OwnSettings(ParameterPage):
     right = Right.OWN_PARAMETERS
 
     def sheet(self) -> Sheet:
-        return sheet_of_user(self.reader)
+        return sheet_of_user(self.reader, self.reader)
 
     def after(self) -> str:
         return reverse("own_settings")
