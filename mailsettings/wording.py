@@ -46,23 +46,37 @@ REASONS = {
     Reason.MODE_FORBIDS_CLIENT: gettext_lazy("The delivery mode of the print model never uses the mail client."),
 }
 ADDRESS_FAULTS = {
-    Fault.EMPTY: gettext_lazy("The address is empty."),
-    Fault.CONTROL_CHARACTER: gettext_lazy("The address contains a line break or another control character."),
-    Fault.NO_AT: gettext_lazy("An address has the form user@domain or Name <user@domain>."),
-    Fault.SYNTAX: gettext_lazy("Give exactly one address in the form user@domain or Name <user@domain>."),
-    Fault.LOCAL_PART: gettext_lazy("The part before the @ is not valid."),
-    Fault.LOCAL_NOT_ASCII: gettext_lazy(
-        "The part before the @ of a sender may only have letters without accents, digits and signs."
+    Fault.EMPTY: gettext_lazy("The address is empty. Give one in the form user@domain or Name <user@domain>."),
+    Fault.CONTROL_CHARACTER: gettext_lazy(
+        "The address contains a line break or another character that cannot be seen. Type it instead of pasting it."
     ),
-    Fault.DOMAIN: gettext_lazy("The domain after the @ is not valid."),
+    Fault.NO_AT: gettext_lazy("An address has the form user@domain or Name <user@domain>. Give it with its @."),
+    Fault.SYNTAX: gettext_lazy("Give exactly one address in the form user@domain or Name <user@domain>."),
+    Fault.LOCAL_PART: gettext_lazy(
+        "The part before the @ is not valid: use letters, digits and signs such as - and _, and single dots only between them."
+    ),
+    Fault.ROUTE: gettext_lazy(
+        "The part before the @ leads on to another mailbox (“%” or “!” and a name). Give the address of that mailbox itself."
+    ),
+    Fault.LOCAL_NOT_ASCII: gettext_lazy(
+        "The part before the @ of a sender or reply address may only have letters without accents, digits and signs; "
+        "write it without umlauts."
+    ),
+    Fault.DOMAIN: gettext_lazy("The domain after the @ is not valid. Write it as in example.com, without a dot at its end."),
     Fault.SINGLE_LABEL: gettext_lazy("The domain after the @ needs at least one dot, as in example.com."),
-    Fault.LOOK_ALIKE: gettext_lazy("The domain contains characters that stand for others; write it in plain letters."),
-    Fault.TOO_LONG: gettext_lazy("The address is too long."),
-    Fault.NAME_HAS_AT: gettext_lazy("The name before the address must not contain an @."),
+    Fault.LOOK_ALIKE: gettext_lazy(
+        "The address contains characters that stand for others, or mixes alphabets. Type it instead of pasting it, in small letters."
+    ),
+    Fault.TOO_LONG: gettext_lazy("The address is too long: it may have 64 characters before the @ and 254 altogether."),
+    Fault.NAME_HAS_AT: gettext_lazy("The name before the address must not contain an @; give only the name."),
     Fault.NAME_NEEDS_QUOTES: gettext_lazy(
         'Put a name with a comma or another special sign into quotes: "Huber, Anna" <anna@example.com>.'
     ),
-    Fault.NAME_TOO_LONG: gettext_lazy("The name before the address is too long; 75 characters are possible."),
+    Fault.NAME_TOO_LONG: gettext_lazy(
+        "The name before the address is too long: it may take 75 characters in the mail, and umlauts and signs take several. "
+        "Shorten it."
+    ),
+    Fault.NAME_UNREADABLE: gettext_lazy("The name before the address has characters that cannot be read. Type it again."),
 }
 GROUP_LABELS = {
     Group.CONNECTION: gettext_lazy("Mail server"),

@@ -17,7 +17,8 @@ from urllib.parse import quote
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
-from mailsettings.core.addresses import MAX_NAME, Mailbox, has_control_character
+from mailsettings.core.addresses import AddressInvalid, Mailbox, clean_name
+from mailsettings.core.header_text import decode_words, encoded_word, has_control_character, phrase, q_length, quoted_string
 
 MAX_LINE = 78  # characters of a header line, RFC 5322 2.1.1
 MAX_WORDS_LINE = 76  # of a header line that holds encoded words, RFC 2047 section 2
@@ -26,12 +27,8 @@ HARD_LINE = 998  # of any line, RFC 5322 2.1.1
 MAX_SUBJECT = 998  # characters
 MAX_FILENAME = 255  # octets, what file systems take
 _SHORT_FILENAME = 55  # octets of a parameter value that fits one line
-_NESTED_WORDS = 5  # encoded words inside encoded words that are looked through
 
 _WORD_FRAME = len("=?utf-8?q??=")
-_WORD = re.compile(r"=\?([^?]*)\?([bqBQ])\?(.*?)\?=")
-_BETWEEN_WORDS = re.compile(r"(?<=\?=) +(?==\?)")
-_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 _LOCAL = re.compile(r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+")
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -39,7 +36,6 @@ _MESSAGE_ID = re.compile(r"<[^<>@\s\x00-\x1f\x7f]+@[^<>@\s\x00-\x1f\x7f]+>", re.
 _MEDIA_TYPE = re.compile(r"(?!message/|multipart/)[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _CHARSET = re.compile(r';\s*charset="?([A-Za-z0-9_.:+-]{1,40})"?\s*(?:;|$)', re.IGNORECASE)
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
-_PLAIN_OCTETS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "€": "EUR"})
 _SEPARATORS = str.maketrans("/\\", "__")
 _HTML_AS_TEXT = ParserConfig(display_links=True)
@@ -51,6 +47,7 @@ class MimeFault(StrEnum):
     CONTROL_CHARACTER = "control_character"
     NAME_HAS_AT = "name_has_at"
     NAME_TOO_LONG = "name_too_long"
+    NAME_UNREADABLE = "name_unreadable"
     TOO_LONG = "too_long"
     ADDRESS = "address"
     LOCAL_NOT_ASCII = "local_not_ascii"  # of a sender or Reply-To
@@ -186,31 +183,29 @@ def encoded_words(text: str, *, first: int = MAX_WORD) -> list[str]:
     """A text as RFC 2047 encoded words of whole characters, each at most 75 characters, the first at most `first`."""
     characters = [character.encode() for character in text]
     octets = sum(map(len, characters))
-    encoding = "b" if _q_length(text.encode()) > (octets + 2) // 3 * 4 else "q"
+    encoding = "b" if q_length(text.encode()) > (octets + 2) // 3 * 4 else "q"
     words, chunk, used, room = [], b"", 0, first - _WORD_FRAME
     for character in characters:
-        added = len(character) if encoding == "b" else _q_length(character)
+        added = len(character) if encoding == "b" else q_length(character)
         if chunk and _payload_length(used + added, encoding) > room:
-            words.append(_encoded_word(chunk, encoding))
+            words.append(encoded_word(chunk, encoding))
             chunk, used, room = b"", 0, MAX_WORD - _WORD_FRAME
         chunk, used = chunk + character, used + added
-    return [*words, _encoded_word(chunk, encoding)]
+    return [*words, encoded_word(chunk, encoding)]
 
 
 def clean(text: str, field: str) -> str:
     """A text for a header, its encoded words decoded. Raises MimeInvalid for what Z3 refuses, hidden in encoded words or not."""
-    for _ in range(_NESTED_WORDS):
-        if not text.isprintable() and has_control_character(text):
-            raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
-        if "=?" not in text:
-            return text
-        if len(text) > MAX_SUBJECT:
-            raise MimeInvalid(MimeFault.TOO_LONG, field)
-        decoded = _WORD.sub(_decoded_word, _BETWEEN_WORDS.sub("", text))
-        if decoded == text:
-            return text
-        text = decoded
-    raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
+    if has_control_character(text):
+        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
+    if "=?" not in text:
+        return text
+    if len(text) > MAX_SUBJECT:
+        raise MimeInvalid(MimeFault.TOO_LONG, field)
+    text = decode_words(text)
+    if has_control_character(text):
+        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
+    return text
 
 
 def mailbox_list(name: str, mailboxes: Sequence[Mailbox], field: str) -> str:
@@ -267,7 +262,7 @@ def _subject(subject: str) -> str:
 
 
 def _mailbox_tokens(mailbox: Mailbox, field: str) -> list[str]:
-    if not mailbox.address.isprintable() and has_control_character(mailbox.address):
+    if has_control_character(mailbox.address):
         raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
     if not (_LOCAL.fullmatch(mailbox.local) and _DOMAIN.fullmatch(mailbox.domain)) or len(mailbox.address) > 320:
         raise MimeInvalid(MimeFault.ADDRESS, field)
@@ -286,52 +281,15 @@ def _international_tokens(mailbox: Mailbox, field: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _phrase(name: str, field: str) -> str:
-    """A display name of at most 75 characters: atoms, one quoted string or one encoded word (Z2)."""
-    name = clean(name, field).strip()
-    if any(at in name for at in "@\uff20\ufe6b"):
-        raise MimeInvalid(MimeFault.NAME_HAS_AT, field)
-    if not name.isascii() or "=?" in name:
-        octets = name.encode()
-        phrase = min((_encoded_word(octets, encoding) for encoding in "qb"), key=len)
-    elif _ATOMS.fullmatch(name) or not name:
-        phrase = name
-    else:
-        phrase = _quoted(name)
-    if len(phrase) > MAX_NAME:
-        raise MimeInvalid(MimeFault.NAME_TOO_LONG, field)
-    return phrase
-
-
-def _quoted(text: str) -> str:
-    return '"{}"'.format(text.replace("\\", "\\\\").replace('"', '\\"'))
-
-
-def _decoded_word(word: re.Match[str]) -> str:
-    """What a mail program might see in an encoded word: unknown character sets as Latin-1, broken octets replaced."""
-    charset, encoding, payload = word[1].partition("*")[0], word[2].lower(), word[3].encode("ascii", "replace")
+    """A display name of at most 75 characters, as every server takes it (Z2)."""
     try:
-        octets = binascii.a2b_qp(payload, header=True) if encoding == "q" else binascii.a2b_base64(payload + b"==")
-    except binascii.Error:
-        return word[0]
-    try:
-        return octets.decode(charset, "replace")
-    except (LookupError, ValueError):
-        return octets.decode("latin-1")
-
-
-def _encoded_word(octets: bytes, encoding: str) -> str:
-    if encoding == "b":
-        return f"=?utf-8?b?{binascii.b2a_base64(octets, newline=False).decode('ascii')}?="
-    payload = "".join(chr(o) if o in _PLAIN_OCTETS else "_" if o == 0x20 else f"={o:02X}" for o in octets)
-    return f"=?utf-8?q?{payload}?="
+        return phrase(clean_name(name))
+    except AddressInvalid as invalid:
+        raise MimeInvalid(invalid.code, field) from invalid
 
 
 def _payload_length(used: int, encoding: str) -> int:
     return (used + 2) // 3 * 4 if encoding == "b" else used
-
-
-def _q_length(octets: bytes) -> int:
-    return sum(1 if octet in _PLAIN_OCTETS or octet == 0x20 else 3 for octet in octets)
 
 
 def _entity(mail: Content) -> _Part:
@@ -400,7 +358,7 @@ def _attachment_part(attachment: Attachment) -> _Part:
     filename, media_type = _filename(attachment.filename), _content_type(attachment.content_type)
     fallback = _ascii_filename(filename)
     headers = (
-        _folded(f"Content-Type: {media_type};", [f"name={_quoted(fallback)}"])
+        _folded(f"Content-Type: {media_type};", [f"name={quoted_string(fallback)}"])
         + _folded("Content-Disposition: attachment;", _filename_parameter(filename))
         + "Content-Transfer-Encoding: base64\r\n"
     )
@@ -438,7 +396,7 @@ def _ascii_filename(filename: str) -> str:
 
 def _filename_parameter(filename: str) -> list[str]:
     """`filename="..."` where that can say it, else RFC 2231, in sections where it is long."""
-    quoted = _quoted(filename)
+    quoted = quoted_string(filename)
     if filename.isascii() and len(quoted) <= _SHORT_FILENAME and "=?" not in filename:
         return [f"filename={quoted}"]
     octets = re.findall(r"%..|.", quote(filename, safe=""))

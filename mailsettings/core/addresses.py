@@ -3,26 +3,36 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 from enum import StrEnum
 from functools import lru_cache
 
 import idna
 
+from mailsettings.core.header_text import (
+    MAX_NAME,
+    decode_words,
+    has_encoded_word,
+    has_invisible_character,
+    holds_at,
+    phrase,
+    quoted_string,
+)
+
+MAX_TEXT = 1_000  # characters of what is typed; the longest mailbox, written in the longest way, is shorter
 MAX_ADDRESS = 254  # octets, RFC 5321 4.5.3.1.3 less the angle brackets
 MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
-MAX_NAME = 75  # characters of a display name on the wire (Z2): one encoded word, RFC 2047 section 2
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_UTF8_ATOM = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x7f])+"
-_UTF8_DOT_ATOM = re.compile(rf"{_UTF8_ATOM}(?:\.{_UTF8_ATOM})*")
-_NAMED = re.compile(r"(?P<name>.*?)\s*<(?P<address>[^<>]*)>")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _NEEDS_QUOTES = re.compile(r'[,;:()<>\[\]\\@"]')
+_ATOM = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x7f])+"
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_HOST = r"[A-Za-z0-9.\x80-\U0010ffff-]+"
+_ROUTE = re.compile(rf"%{_HOST}\Z|\A{_HOST}!")  # RFC 1123 5.2.16 and the paths of UUCP
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_ENCODED_WORD = re.compile(r"=\?[^?\s]+\?[bqBQ]\?[^?\s]*\?=")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_DOTTED_TWICE = re.compile("[ij]\u0307")
+_ALPHABETS = frozenset({"LATIN", "GREEK", "COPTIC", "CYRILLIC", "ARMENIAN"})  # whose letters look like one another's
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
 
 
 class Fault(StrEnum):
@@ -33,14 +43,16 @@ class Fault(StrEnum):
     NO_AT = "no_at"
     SYNTAX = "syntax"  # comments, groups, routes, quoted local parts, several addresses
     LOCAL_PART = "local_part"
+    ROUTE = "route"  # a local part that leads on to another mailbox: user%domain, host!user
     LOCAL_NOT_ASCII = "local_not_ascii"
     DOMAIN = "domain"
     SINGLE_LABEL = "single_label"
-    LOOK_ALIKE = "look_alike"  # UTS 46 would map the domain to another (C4)
+    LOOK_ALIKE = "look_alike"  # UTS 46 would map the domain to another (C4), or its letters pass for those of another
     TOO_LONG = "too_long"
     NAME_HAS_AT = "name_has_at"
     NAME_NEEDS_QUOTES = "name_needs_quotes"
     NAME_TOO_LONG = "name_too_long"
+    NAME_UNREADABLE = "name_unreadable"  # an encoded word that is none
 
 
 class AddressInvalid(ValueError):
@@ -71,7 +83,7 @@ class Mailbox:
     @property
     def key(self) -> str:
         """The canonical form in which two addresses of one mailbox are equal (C4)."""
-        return self.address.lower()
+        return self.address.lower() if self.local.isascii() else unicodedata.normalize("NFC", self.address.lower())
 
     @property
     def readable(self) -> str:
@@ -81,9 +93,7 @@ class Mailbox:
     def __str__(self) -> str:
         if not self.name:
             return self.readable
-        name = self.name
-        if _NEEDS_QUOTES.search(name):
-            name = '"{}"'.format(name.replace("\\", "\\\\").replace('"', '\\"'))
+        name = quoted_string(self.name) if _NEEDS_QUOTES.search(self.name) else self.name
         return f"{name} <{self.readable}>"
 
 
@@ -105,16 +115,39 @@ def key_of(text: str) -> str | None:
         return None
 
 
+def clean_name(name: str) -> str:
+    """A display name, unquoted, as everybody will read it: its encoded words decoded, in NFC, with single spaces (Z2, Z3).
+
+    Raises AddressInvalid for what could pass for an address or is not seen, and for more than fits the wire.
+    """
+    if len(name) > MAX_TEXT:
+        raise AddressInvalid(Fault.NAME_TOO_LONG, name)
+    read = unicodedata.normalize("NFC", decode_words(name))
+    if has_invisible_character(read):
+        raise AddressInvalid(Fault.CONTROL_CHARACTER, name)
+    read = " ".join(read.split())
+    if holds_at(read):
+        raise AddressInvalid(Fault.NAME_HAS_AT, name)
+    if has_encoded_word(read) or "\ufffd" in read:
+        raise AddressInvalid(Fault.NAME_UNREADABLE, name)
+    if len(phrase(read)) > MAX_NAME:
+        raise AddressInvalid(Fault.NAME_TOO_LONG, name)
+    return read
+
+
 @lru_cache(maxsize=20_000)
 def _parse(text: str, *, international: bool) -> Mailbox:
-    _refuse_control_characters(text)
-    stripped = text.strip(" ")
+    if len(text) > MAX_TEXT:
+        raise AddressInvalid(Fault.TOO_LONG, text)
+    if has_invisible_character(text):
+        raise AddressInvalid(Fault.CONTROL_CHARACTER, text)
+    stripped = text.strip()
     if not stripped:
         raise AddressInvalid(Fault.EMPTY, text)
-    if named := _NAMED.fullmatch(stripped):
-        name, address = _display_name(named["name"].strip(" "), text), named["address"]
-    else:
-        name, address = "", stripped
+    name, address = "", stripped
+    if stripped.endswith(">") and "<" in stripped:
+        raw, _, address = stripped[:-1].rpartition("<")
+        name = _display_name(raw.strip(), text)
     local, domain = _split(address, text)
     local = _local_part(local, text, international=international)
     mailbox = Mailbox(name, local, _domain(domain, text))
@@ -123,68 +156,25 @@ def _parse(text: str, *, international: bool) -> Mailbox:
     return mailbox
 
 
-def has_control_character(text: str) -> bool:
-    """Whether a text holds what no header may: C0, C1 (U+0085 among them), U+2028/9, lone surrogates, bidi overrides (Z3)."""
-    return any(
-        unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
-        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-        for character in text
-    )
-
-
-def decode_words(text: str) -> str:
-    """A text with its encoded words (RFC 2047) decoded, so that nothing hides in them (Z3). Unreadable ones stay as they are."""
-    if not _ENCODED_WORD.search(text):
-        return text
-    try:
-        return str(make_header(decode_header(text)))
-    except (HeaderParseError, LookupError, ValueError):
-        return text
-
-
-def _refuse_control_characters(text: str) -> None:
-    if not (text.isascii() and text.isprintable()) and has_control_character(text):
-        raise AddressInvalid(Fault.CONTROL_CHARACTER, text)
-
-
 def _display_name(raw: str, text: str) -> str:
-    if not raw:
-        return ""
     if _QUOTED.fullmatch(raw):
-        name = re.sub(r"\\(.)", r"\1", raw[1:-1])
+        raw = re.sub(r"\\(.)", r"\1", raw[1:-1])
     elif _NEEDS_QUOTES.search(raw):
         raise AddressInvalid(Fault.NAME_HAS_AT if "@" in raw else Fault.NAME_NEEDS_QUOTES, text)
-    else:
-        name = raw
-    name = unicodedata.normalize("NFC", decode_words(name)).strip()
-    if has_control_character(name):
-        raise AddressInvalid(Fault.CONTROL_CHARACTER, text)
-    if "@" in name or "\uff20" in name or "\ufe6b" in name:
-        raise AddressInvalid(Fault.NAME_HAS_AT, text)
-    if name_length(name) > MAX_NAME:
-        raise AddressInvalid(Fault.NAME_TOO_LONG, text)
-    return name
-
-
-def name_length(name: str) -> int:
-    """How many characters a display name takes on the wire: itself, quoted, or as one base64 encoded word, whichever it needs."""
-    if name.isascii():
-        escaped = name.replace("\\", "\\\\").replace('"', '\\"')
-        return len(escaped) + (2 if _NEEDS_QUOTES.search(name) or "." in name else 0)
-    octets = name.encode("utf-8", "replace")
-    base64 = (len(octets) + 2) // 3 * 4
-    quoted = sum(1 if (chr(octet).isalnum() and octet < 128) or octet == 0x20 else 3 for octet in octets)
-    return len("=?utf-8?q??=") + min(base64, quoted)
+    try:
+        return clean_name(raw)
+    except AddressInvalid as invalid:
+        raise AddressInvalid(invalid.fault, text) from invalid
 
 
 def _split(address: str, text: str) -> tuple[str, str]:
-    if address.count("@") != 1:
-        raise AddressInvalid(Fault.SYNTAX if "@" in address else Fault.NO_AT, text)
+    if "@" not in address:
+        raise AddressInvalid(Fault.NO_AT, text)
+    if address.count("@") > 1 or any(character in '()<>,;:\\"[]' or character.isspace() for character in address):
+        raise AddressInvalid(Fault.SYNTAX, text)
     local, domain = address.split("@")
     if not local or not domain:
         raise AddressInvalid(Fault.LOCAL_PART if not local else Fault.DOMAIN, text)
-    if any(character in ' ()<>,;:\\"[]' for character in address):
-        raise AddressInvalid(Fault.SYNTAX, text)
     return local, domain
 
 
@@ -192,48 +182,79 @@ def _local_part(local: str, text: str, *, international: bool) -> str:
     if not local.isascii():
         if not international:
             raise AddressInvalid(Fault.LOCAL_NOT_ASCII, text)
-        local = unicodedata.normalize("NFC", local)
-    if not (_UTF8_DOT_ATOM if international else _DOT_ATOM).fullmatch(local):
-        raise AddressInvalid(Fault.LOCAL_PART, text)
-    if any(character.isspace() for character in local):
-        raise AddressInvalid(Fault.LOCAL_PART, text)
+        local = _international_local_part(local, text)
     if len(local.encode()) > MAX_LOCAL:
         raise AddressInvalid(Fault.TOO_LONG, text)
+    if not _DOT_ATOM.fullmatch(local) or has_encoded_word(local):  # RFC 2047 5: no encoded word in an address
+        raise AddressInvalid(Fault.LOCAL_PART, text)
+    if _ROUTE.search(local):
+        raise AddressInvalid(Fault.ROUTE, text)
     return local
+
+
+def _international_local_part(local: str, text: str) -> str:
+    """A local part of RFC 6531 in NFC, where nobody can take it for another one."""
+    local = unicodedata.normalize("NFC", local)
+    if any(_stands_for_ascii(character) for character in local):
+        raise AddressInvalid(Fault.LOOK_ALIKE, text)
+    if unicodedata.category(local[0]).startswith("M") or not all(_is_seen(local, place) for place in range(len(local))):
+        raise AddressInvalid(Fault.LOCAL_PART, text)
+    return local
+
+
+def _stands_for_ascii(character: str) -> bool:
+    return not character.isascii() and any(map(str.isascii, unicodedata.normalize("NFKC", character)))
+
+
+def _is_seen(local: str, place: int) -> bool:
+    """Whether a character shows, or is a joiner where its script needs one (RFC 5892 A.1, A.2)."""
+    if local[place] not in "\u200c\u200d":
+        return not has_invisible_character(local[place])
+    try:
+        return idna.valid_contextj(local, place)
+    except ValueError:  # after a character that Unicode does not know
+        return False
 
 
 @lru_cache(maxsize=5_000)
 def _canonical_domain(domain: str) -> str | Fault:
     lowered = unicodedata.normalize("NFC", domain).lower()
-    if not domain.isascii():
-        try:
-            mapped = idna.uts46_remap(lowered, std3_rules=True, transitional=False)
-        except idna.IDNAError:
-            return Fault.DOMAIN
-        if mapped != lowered:
-            return Fault.LOOK_ALIKE
-    labels = lowered.split(".")
-    if "" in labels:
-        return Fault.DOMAIN
-    if len(labels) < 2:
-        return Fault.SINGLE_LABEL
     try:
-        ascii_labels = [_ascii_label(label) for label in labels]
-    except (idna.IDNAError, UnicodeError):
+        if not domain.isascii() and idna.uts46_remap(domain, std3_rules=True, transitional=False) != lowered:
+            return Fault.LOOK_ALIKE
+        labels = lowered.split(".")
+        if "" in labels:
+            return Fault.DOMAIN
+        if len(labels) < 2:
+            return Fault.SINGLE_LABEL
+        readable = [idna.ulabel(label) for label in labels]
+        canonical = [idna.alabel(label).decode("ascii") for label in readable]
+        _check_directions(readable)
+    except ValueError:  # idna.IDNAError is one
         return Fault.DOMAIN
-    if not all(_LABEL.fullmatch(label) for label in ascii_labels) or ascii_labels[-1].isdigit():
+    if any(label.isascii() and label != encoded for label, encoded in zip(labels, canonical, strict=True)):
+        return Fault.DOMAIN  # an A-label that no U-label gives
+    if not all(_LABEL.fullmatch(label) for label in canonical) or _NUMBER.fullmatch(canonical[-1]):
         return Fault.DOMAIN
-    canonical = ".".join(ascii_labels)
-    return canonical if len(canonical) <= 253 else Fault.TOO_LONG
+    if any(map(_passes_for_another, readable)):
+        return Fault.LOOK_ALIKE
+    joined = ".".join(canonical)
+    return joined if len(joined) <= 253 else Fault.TOO_LONG
 
 
-def _ascii_label(label: str) -> str:
-    if label.isascii() and not label.startswith("xn--"):
-        return label
-    encoded = idna.alabel(label).decode("ascii")
-    if label.startswith("xn--") and idna.alabel(idna.ulabel(label)).decode("ascii") != label:
-        raise idna.IDNAError("an A-label that no U-label gives")
-    return encoded
+def _check_directions(labels: list[str]) -> None:
+    """RFC 5893: where one label is written from right to left, all are judged. Raises idna.IDNAError."""
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for label in labels for character in label):
+        for label in labels:
+            idna.check_bidi(label, check_ltr=True)
+
+
+def _passes_for_another(label: str) -> bool:
+    """Whether a label mixes alphabets whose letters look alike, or puts a dot on a letter that has one."""
+    if label.isascii():
+        return False
+    alphabets = {unicodedata.name(character, "").partition(" ")[0] for character in label if character.isalpha()}
+    return len(alphabets & _ALPHABETS) > 1 or _DOTTED_TWICE.search(label) is not None
 
 
 def _domain(domain: str, text: str) -> str:
@@ -248,5 +269,5 @@ def _readable_domain(domain: str) -> str:
         return domain
     try:
         return idna.decode(domain)
-    except (idna.IDNAError, UnicodeError):
+    except ValueError:
         return domain

@@ -2,6 +2,7 @@
 
 import email
 import re
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email import policy
@@ -278,10 +279,10 @@ def test_z2_display_name_is_refused(name: str, code: str) -> None:
 @given(st.text(alphabet=st.characters(exclude_categories=["C", "Z"], exclude_characters='@＠﹫"\\'), min_size=1, max_size=12))
 def test_z2_any_short_name_survives_as_one_mailbox(name: str) -> None:
     content = _mail(sender=Mailbox(name, "anna", "x.example"))
-    if "=?" in name or _refusal(content) == "name_too_long":
+    if "=?" in name or _refusal(content) in {"name_too_long", "name_unreadable", "name_has_at", "control_character"}:
         return
     (address,) = _parsed(content)["From"].addresses
-    assert (address.display_name, address.addr_spec) == (name, "anna@x.example")
+    assert (address.display_name, address.addr_spec) == (unicodedata.normalize("NFC", name), "anna@x.example")
 
 
 def test_many_recipients_are_folded_and_counted() -> None:
@@ -405,7 +406,7 @@ def test_z3_subject_too_long_is_refused(subject: str) -> None:
 def test_z3_whatever_is_written_the_headers_are_the_intended_ones(subject: str, name: str, filename: str) -> None:
     content = _mail(subject=subject, to=(Mailbox(name, "max", "example.org"),), attachments=(replace(PDF, filename=filename),))
     if refusal := _refusal(content):
-        assert refusal in {"control_character", "name_has_at", "name_too_long", "too_long"}
+        assert refusal in {"control_character", "name_has_at", "name_too_long", "name_unreadable", "too_long"}
         return
     frozen = freeze(content)
     _assert_fit_for_the_wire(frozen)
