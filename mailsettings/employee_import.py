@@ -16,6 +16,7 @@ from mailsettings.changes import Book, Objection, Refused
 from mailsettings.core.addresses import AddressInvalid, parse_sender
 from mailsettings.employee_columns import Column, Entry, heading_of, join_addresses, names_of
 from mailsettings.employee_report import Difference, Report, Result, Status
+from mailsettings.leavers import mentions_of
 from mailsettings.models import Employee, Tenant, User
 from mailsettings.wording import say_address_fault
 
@@ -117,7 +118,7 @@ def _import_entry(work: _Import, entry: Entry) -> Result:
         Status.CHANGED if employee else Status.NEW,
         tuple(_differences(before, after, new=employee is None)),
         warnings=tuple(dict.fromkeys([*_number_warnings(work, number, employee), *work.book.warnings[marks.warnings :]])),
-        consequences=tuple(_consequences(work.book, marks)),
+        consequences=(*_consequences(work.book, marks), *_still_named(work.known[number], before)),
     )
 
 
@@ -287,6 +288,11 @@ def _consequences(book: Book, since: _Memory) -> Iterator[str]:
         yield message % {"address": row.address}
 
 
+def _still_named(saved: Employee, before: _Fields) -> list[str]:
+    """T6: what names an employee who leaves."""
+    return [mention.text for mention in mentions_of(saved)] if before.active and not saved.is_active else []
+
+
 # ---- Fields and words
 
 
@@ -298,10 +304,10 @@ def _fields_of(employee: Employee | None) -> _Fields:
 
 def _differences(before: _Fields, after: _Fields, *, new: bool) -> Iterator[Difference]:
     old, fresh = _words_of(before), _words_of(after)
-    if new:
-        old = dict.fromkeys(old, "")
+    if new:  # the name heads the line, and nobody is new and inactive without a reason to say so
+        old = {**dict.fromkeys(old, ""), Column.NAME: after.name, Column.ACTIVE: old[Column.ACTIVE]}
     for column, text in fresh.items():
-        if text != old[column] and not (new and column is Column.NAME):
+        if text != old[column]:
             yield Difference(column, old[column] or NOTHING, text or NOTHING)
 
 

@@ -135,5 +135,5 @@ class EmployeeImportForm(forms.Form):
 
     def _examples(self, place: int) -> str:
         cells = (line.cells[place].strip() for line in self.table.lines[:50] if place < len(line.cells))
-        found = list(dict.fromkeys(" ".join(cell.split())[:EXAMPLE_LENGTH] for cell in cells if cell))
-        return ", ".join(found[:EXAMPLES])
+        found = list(dict.fromkeys(" ".join(cell.split()) for cell in cells if cell))[:EXAMPLES]
+        return ", ".join(cell if len(cell) <= EXAMPLE_LENGTH else f"{cell[:EXAMPLE_LENGTH]}…" for cell in found)

@@ -332,6 +332,12 @@ def test_c2_a_user_who_is_left_without_an_employee_is_warned_of(moved_in: None, 
     assert f"The own settings of the user anna still send as {ANNA}." in " ".join(only(imported(text)).warnings)
 
 
+def test_t6_what_still_names_a_leaver_is_said(moved_in: None) -> None:
+    said = " ".join(only(imported("Nummer;Aktiv\n1;nein\n")).consequences)
+    assert "The user anna is active and linked to Anna Huber." in said
+    assert only(imported("Nummer;Aktiv\n1;ja\n")).consequences == ()
+
+
 def test_t4_a_com_administrator_claims_addresses_and_never_another_tenants(moved_in: None) -> None:
     book = Book("max", trust=Trust.CLAIMANT)
     text = f"Nummer;Name;E-Mail;Weitere\n1;Mia;mia@musterkunde.example;\n2;Frech;{ANNA};{OFFICE}, {OFFICE}\n"
