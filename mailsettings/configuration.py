@@ -129,6 +129,7 @@ def _import_all(work: _Import, document: Mapping[str, Any]) -> None:
         _import_print_models(work, place, entry, tenant)
     _sync_senders(work, [tenant for _place, tenant, _entry in tenants])
     _seal_secrets(work)
+    _warn_of_ignored(work, [tenant for _place, tenant, _entry in tenants])
 
 
 def _import_tenants(work: _Import, document: Mapping[str, Any]) -> Iterator[tuple[str, Tenant, Mapping[str, Any]]]:
@@ -146,6 +147,14 @@ def _seal_secrets(work: _Import) -> None:
     for place, holder, key, secret in [] if work.faults else work.secrets:
         with _guarded(work, place):
             changes.save_secret(work.book, holder, key, secret)
+
+
+def _warn_of_ignored(work: _Import, tenants: list[Tenant]) -> None:
+    """T5: what is stored but locked above; whoever reads the warnings knows who has locked it."""
+    owners: list[Owner] = [owner for _place, owner, _values in work.parameters]
+    accounts = EmailAccount.objects.filter(tenant__in=tenants).select_related("tenant__firm").order_by("tenant__slug", "slug")
+    for owner in [*owners, *accounts]:
+        changes.warn_of_ignored(work.book, owner)
 
 
 def _save_parameters(work: _Import) -> None:

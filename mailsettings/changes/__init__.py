@@ -36,7 +36,7 @@ from mailsettings.changes.people import (
     set_password,
 )
 from mailsettings.changes.secrets import forget_secret, save_secret, secret_fits, secrets_of, warn_of_stale_secrets
-from mailsettings.changes.tenants import save_tenant
+from mailsettings.changes.tenants import save_locks, save_tenant, warn_of_ignored
 from mailsettings.changes.vanishing import (
     Lost,
     lost_senders,
@@ -73,6 +73,7 @@ __all__ = [
     "save_account",
     "save_appearance",
     "save_employee",
+    "save_locks",
     "save_parameters",
     "save_print_model",
     "save_secret",
@@ -85,5 +86,6 @@ __all__ = [
     "set_deputy",
     "set_password",
     "sync_sender",
+    "warn_of_ignored",
     "warn_of_stale_secrets",
 ]

@@ -23,7 +23,7 @@ from mailsettings.models import Employee, ParameterSet, Tenant, User
 from mailsettings.selectors import layers_of
 from mailsettings.wording import say_parameter_fault
 
-_UPDATES_SENDER = "update_sender_from_employee"
+UPDATES_SENDER = "update_sender_from_employee"
 
 
 def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, object], *, sync: bool = True) -> ParameterSet:
@@ -37,8 +37,8 @@ def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, objec
     cleaned = clean_values(values, of_firm=isinstance(owner, Tenant) and not owner.is_com_customer)
     parameter_set = ParameterSet.objects.filter(**owner_filter(owner)).first() or ParameterSet(**owner_filter(owner))
     before = dict(parameter_set.values)
-    moved = sync and before.get(_UPDATES_SENDER) != cleaned.get(_UPDATES_SENDER)
-    updated_before = {employee.pk for employee in _linked_below(owner) if _updates_sender(employee)} if moved else set()
+    moved = sync and before.get(UPDATES_SENDER) != cleaned.get(UPDATES_SENDER)
+    updated_before = {employee.pk for employee in linked_below(owner) if updates_sender(employee)} if moved else set()
     parameter_set.values = cleaned
     if parameter_set._state.adding or before != cleaned:
         parameter_set.save()
@@ -47,7 +47,7 @@ def save_parameters(book: Book, owner: Tenant | User, values: Mapping[str, objec
     if any(before.get(key) != cleaned.get(key) for key in POLICY_KEYS):
         book.policy_changed(tenant)
     book.warnings.extend(_parameter_warnings(owner, cleaned))
-    for employee in _linked_below(owner) if moved else ():
+    for employee in linked_below(owner) if moved else ():
         if employee.pk not in updated_before:  # P6, where the parameter has just been switched on
             sync_sender(book, employee)
     return parameter_set
@@ -89,7 +89,7 @@ def sender_from_employee(user: User, own: Mapping[str, Any]) -> str:
     if employee is None or not employee.email or user.tenant is None:
         return ""
     layers = layers_of(user, own)
-    if not switched_on(layers, _UPDATES_SENDER) or any("sender_address" in locked_keys(layer.locked) for layer in layers):
+    if not switched_on(layers, UPDATES_SENDER) or any("sender_address" in locked_keys(layer.locked) for layer in layers):
         return ""
     known = str(own.get("sender_address") or "")
     if known and key_of(known) == key_of(employee.email) and not parse_sender(employee.email).name:
@@ -117,7 +117,7 @@ def refuse_shared_identity(owner: Owner, values: Mapping[str, Any]) -> None:
         raise Refused([Objection("send_system", "shared_identity", f"{shared_identity_warning()} {message}")])
 
 
-def _linked_below(owner: Tenant | User) -> QuerySet[Employee]:
+def linked_below(owner: Tenant | User) -> QuerySet[Employee]:
     """The employees with a user whom a parameter of this owner can concern."""
     employees = Employee.objects.select_related("user__tenant__firm").filter(user__isnull=False)
     if isinstance(owner, User):
@@ -125,9 +125,9 @@ def _linked_below(owner: Tenant | User) -> QuerySet[Employee]:
     return employees.filter(Q(tenant=owner) | Q(tenant__firm=owner))
 
 
-def _updates_sender(employee: Employee) -> bool:
+def updates_sender(employee: Employee) -> bool:
     """Whether P6 keeps the linked user's own sender address in step."""
-    return employee.user is not None and switched_on(layers_of(employee.user), _UPDATES_SENDER)
+    return employee.user is not None and switched_on(layers_of(employee.user), UPDATES_SENDER)
 
 
 def _check_place(key: str, *, of_firm: bool, of_account: bool) -> None:

@@ -15,9 +15,9 @@ from mailsettings.core.parameters import (
     Layer,
     ParameterLevel,
     Value,
-    locked_keys,
     resolve,
 )
+from mailsettings.locks import ignored_at, locked_at
 from mailsettings.models import Secret, Tenant, User
 from mailsettings.selectors import general_layers, world_of
 
@@ -101,17 +101,8 @@ def _closed_to(reader: User) -> dict[str, str]:
 
 
 def locks_on(owner: Owner, reader: User) -> dict[str, str]:
-    """What is locked above an owner: parameter → who locked it, in words (T5)."""
-    tenant = owner if isinstance(owner, Tenant) else owner.tenant
-    found: dict[str, str] = {}
-    for member in (tenant, tenant.firm if tenant else None):
-        if member is None:
-            continue
-        if member != owner:
-            found |= dict.fromkeys(locked_keys(frozenset(member.locked)), _("Locked by %(name)s") % {"name": member.name})
-        if member != owner or not reader.is_operator:
-            found |= dict.fromkeys(locked_keys(frozenset(member.locked_by_operator)), _("Locked by the operator"))
-    return found
+    """What this reader cannot change at an owner: parameter → who locked it, in words (T5)."""
+    return ignored_at(owner) if reader.is_operator else locked_at(owner)
 
 
 def sees_firm(reader: User, tenant: Tenant | None) -> bool:
