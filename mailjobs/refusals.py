@@ -2,6 +2,7 @@
 
 from mailjobs.core.plan import Plan
 from mailsettings.core.facts import Facts
+from mailsettings.core.header_text import visible
 from mailsettings.core.relay import Connection
 
 
@@ -10,7 +11,7 @@ def details_of_plan(plan: Plan) -> dict[str, str]:
     offer, mailbox = plan.sender.offer, plan.sender.mailbox
     details = details_of(
         plan.facts,
-        address=mailbox.address if mailbox else offer.address[:200] if offer else "",
+        address=mailbox.address if mailbox else visible(offer.address[:200]) if offer else "",
         level=str(plan.sender.level or ""),
         connection=plan.connection,
     )

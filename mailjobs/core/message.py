@@ -4,18 +4,20 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient
+from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient, parse_sender
+from mailsettings.core.header_text import has_control_character, visible
 
 MAX_ATTACHMENTS = 100
 MAX_ATTACHMENT_OCTETS = 25 * 2**20  # all attachments of one mail together
 MAX_RECIPIENTS = 500
 MAX_KEY = 200
 _TEXTS = ("idempotency_key", "print_model", "subject", "text", "html", "sender", "sender_method", "document_key")
+_NAMES = ("idempotency_key", "print_model", "document_key")
 _KNOWN = frozenset({*_TEXTS, "to", "cc", "bcc", "reply_to", "variables", "not_before", "attachments"})
 _ATTACHMENT_KEYS = frozenset({"filename", "content_type", "content_base64"})
 
@@ -24,8 +26,8 @@ class MessageInvalid(ValueError):
     """A message that cannot be taken: the field, a code, and what was wrong with it."""
 
     def __init__(self, field_name: str, code: str, detail: str = "") -> None:
-        self.field, self.code, self.detail = field_name, code, detail
-        super().__init__(f"{field_name}: {code} {detail}".rstrip())
+        self.field, self.code, self.detail = visible(field_name), code, detail
+        super().__init__(f"{self.field}: {code} {detail}".rstrip())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ def parse_message(raw: object) -> Message:
         if key not in _KNOWN:
             raise MessageInvalid(str(key)[:50], "unknown_field")
     texts = {key: _text(raw, key) for key in _TEXTS}
+    for name in _NAMES:
+        if has_control_character(texts[name] or ""):
+            raise MessageInvalid(name, "control_character")
     key = texts["idempotency_key"]
     if key is not None and len(key) > MAX_KEY:
         raise MessageInvalid("idempotency_key", "too_long", str(MAX_KEY))
@@ -84,7 +89,7 @@ def parse_message(raw: object) -> Message:
         to=_mailboxes(raw, "to"),
         cc=_mailboxes(raw, "cc"),
         bcc=_mailboxes(raw, "bcc"),
-        reply_to=_mailboxes(raw, "reply_to"),
+        reply_to=_mailboxes(raw, "reply_to", parse_sender),
         variables=_variables(raw),
         not_before=_time(raw),
         attachments=_attachments(raw),
@@ -108,19 +113,19 @@ def _text(raw: Mapping[str, Any], key: str) -> str | None:
     return value
 
 
-def _mailboxes(raw: Mapping[str, Any], key: str) -> tuple[Mailbox, ...]:
+def _mailboxes(raw: Mapping[str, Any], key: str, parse: Callable[[str], Mailbox] = parse_recipient) -> tuple[Mailbox, ...]:
     value = raw.get(key)
     if value is None or value == "":
         return ()
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
         raise MessageInvalid(key, "not_a_list")
-    return tuple(_mailbox(key, item) for item in items)
+    return tuple(_mailbox(key, item, parse) for item in items)
 
 
-def _mailbox(key: str, text: str) -> Mailbox:
+def _mailbox(key: str, text: str, parse: Callable[[str], Mailbox]) -> Mailbox:
     try:
-        return parse_recipient(text)
+        return parse(text)
     except AddressInvalid as invalid:
         raise MessageInvalid(key, "address_invalid", invalid.code) from invalid
 

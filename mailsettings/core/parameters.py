@@ -183,13 +183,14 @@ def _text(row: Parameter, raw: object) -> str | None:
         return None
     if len(text) > (MAX_CERTIFICATE if row.kind is Kind.CERTIFICATE else MAX_TEXT):
         raise ParameterInvalid(row.key, "too_long")
+    if row.kind is Kind.SENDER:  # before the rest: the parser knows better what may stand in a name, and says why not
+        _checked_address(row.key, text, recipient=False)
+        return text
     if row.kind is not Kind.CERTIFICATE and not text.isprintable():
         raise ParameterInvalid(row.key, "control_character")
     match row.kind:
         case Kind.CHOICE if text not in row.choices:
             raise ParameterInvalid(row.key, "not_a_choice", ", ".join(row.choices))
-        case Kind.SENDER:
-            _checked_address(row.key, text, recipient=False)
         case Kind.HOST if not (_HOST_LABELS.fullmatch(text) or _IP_LITERAL.fullmatch(text)):
             raise ParameterInvalid(row.key, "not_a_host")
         case Kind.CERTIFICATE if "-----BEGIN CERTIFICATE-----" not in text:

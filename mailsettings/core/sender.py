@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_sender
 from mailsettings.core.facts import AccountFacts, Facts
+from mailsettings.core.header_text import visible
 from mailsettings.core.parameters import Layer, ParameterLevel, on_anywhere, resolve, switched_on
 
 CRM_METHOD = "crm"
@@ -260,8 +261,8 @@ def _client_step(facts: Facts, won: SenderLevel | None, *, client_possible: bool
 
 
 def _shown(address: str) -> str:
-    """An offered address as it would go over the wire, as written where it is none."""
+    """An offered address as it would go over the wire; the beginning of what was written where it is none."""
     try:
         return parse_sender(address).address
     except AddressInvalid:
-        return address
+        return visible(address[:200])
