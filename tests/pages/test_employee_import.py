@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.http import HttpResponse
 from django.test import Client
 from openpyxl import Workbook
 
@@ -38,7 +37,7 @@ def address_of(answer: Any) -> str:
     return str(answer.redirect_chain[-1][0])
 
 
-def said(answer: HttpResponse) -> str:
+def said(answer: Any) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", unescape(answer.content.decode())).split())
 
 
@@ -57,7 +56,7 @@ def numbers() -> set[str]:
 
 def sheets(**named: list[list[Any]]) -> bytes:
     book = Workbook()
-    book.remove(book.active)
+    book.remove(book.worksheets[0])
     for name, rows in named.items():
         sheet = book.create_sheet(name)
         for row in rows:
@@ -108,6 +107,14 @@ def test_z1_an_upload_is_its_readers_and_its_tenants_alone(log_in: LogIn) -> Non
             assert "bernd@kanzlei-huber.example" not in said(answer)
     assert numbers() == {"1"}
     assert "bernd@kanzlei-huber.example" in said(anna.get(here))
+
+
+def test_an_address_that_names_no_upload_leads_back_to_the_file(log_in: LogIn) -> None:
+    anna = log_in("anna")
+    for key in ("a", "x" * 32, "y" * 500, str(anna.session.session_key)):
+        for answer in (anna.get(f"{UPLOAD}{key}/", follow=True), anna.post(f"{UPLOAD}{key}/", {"foreseen": "x"}, follow=True)):
+            assert answer.redirect_chain[-1][0] == UPLOAD
+    assert anna.get(LIST).status_code == 200  # still logged in
 
 
 # ---- Preview and yes
