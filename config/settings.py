@@ -40,7 +40,8 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or _generated_secret("secret_key"
 FIELD_KEYS = [base64.urlsafe_b64decode(key) for key in env.list("FIELD_KEYS", default=[])]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
-INSTALLATION_ID = env.str("INSTALLATION_ID", default="")
+# The name of this environment, so that a copy of its database is noticed elsewhere (`manage.py adopt`).
+INSTALLATION_ID = env.str("INSTALLATION_ID", default="") or (_generated_secret("installation_id") if EMBEDDED else "")
 # The operator's own relay for log-in, invitation and confirmation mail: smtp+tls://user:password@host:587, smtp+ssl://..., smtp://...
 SYSTEM_EMAIL_URL = env.str("SYSTEM_EMAIL_URL", default="")
 SYSTEM_EMAIL = env.email_url_config(SYSTEM_EMAIL_URL) if SYSTEM_EMAIL_URL else {}
@@ -135,7 +136,10 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("login", "name", "email")},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]

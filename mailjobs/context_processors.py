@@ -19,6 +19,7 @@ from mailsettings.access import Right, may
 from mailsettings.context_processors import navigation, url_of
 from mailsettings.core.facts import Facts, Request, TenantFacts, UserFacts
 from mailsettings.core.send_systems import TenantKind
+from mailsettings.installation import copied_from
 from mailsettings.models import AuditEvent, User
 from mailsettings.selectors import layers_of
 
@@ -52,7 +53,7 @@ def redirect_of(user: User) -> Redirect | None:
         return None
     facts = Facts(
         user=UserFacts(user.login, user.role_enum),
-        tenant=TenantFacts(user.tenant.slug, TenantKind(user.tenant.kind)),
+        tenant=TenantFacts(user.tenant.slug, TenantKind(user.tenant.kind), copied=copied_from() is not None),
         layers=layers_of(user),
         request=Request(),
     )
@@ -70,8 +71,10 @@ def _count(number: int) -> str:
 
 
 def _banners(user: User) -> Iterator[Banner]:
+    if (original := copied_from()) is not None:
+        yield Banner("copy", _copy(original))
     if (redirect := redirect_of(user)) is not None and redirect.active:
-        yield _redirect_banner(user, redirect)
+        yield _redirect_banner(user, redirect, copied=original is not None)
     if not worker_alive() and (since := oldest_due(user)) is not None:
         yield Banner("no_worker", _no_worker(timezone.now() - since))
     if settings.DEMO:
@@ -83,13 +86,25 @@ def _banners(user: User) -> Iterator[Banner]:
         )
 
 
-def _redirect_banner(user: User, redirect: Redirect) -> Banner:
+def _copy(original: str) -> str:
+    text = _(
+        "This database is a copy of the installation %(name)s: nothing is delivered, and mail queued here never goes to its real "
+        "recipients. The operator ends this with “manage.py adopt”."
+    )
+    return text % {"name": original}
+
+
+def _redirect_banner(user: User, redirect: Redirect, *, copied: bool) -> Banner:
     addresses = ", ".join(redirect.addresses)
-    if redirect.capture_only:
+    if not redirect.readable:
+        text = _(
+            "It cannot be read whether the redirect mode is on, so no mail leaves the portal. Enter the redirect mode again."
+        )
+    elif redirect.capture_only:
         text = _("Redirect mode is on and captures only: no mail leaves the portal.")
     else:
         text = _("Redirect mode is on: every mail goes to %(addresses)s instead of its recipients.") % {"addresses": addresses}
-    if who := _who_redirects(user):
+    if not copied and redirect.readable and (who := _who_redirects(user)):
         text += " " + _("Switched on by %(who)s.") % {"who": who}
     manages = may(user, Right.SWITCH_REDIRECT)
     return Banner("redirect", text, url_of("settings") if manages else "", _("To the redirect mode") if manages else "")

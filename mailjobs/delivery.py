@@ -77,7 +77,12 @@ class EngineThread:
 
 
 def wait_until_off_the_wire(tenant_ids: Sequence[int]) -> None:
-    """Return when no mail of these tenants that was marked before is still on the wire (U2); a lost lease ends the wait."""
-    while queue.on_wire(tenant_ids):
-        time.sleep(0.05)
+    """Return when none of the mails of these tenants that are on the wire now still is (U2); a lost lease ends the wait.
+
+    Called after the change has been committed: who comes on the wire later knows the new policies and is not waited for.
+    """
+    before = queue.on_wire(tenant_ids)
+    while before:
+        time.sleep(0.02)
         queue.reap()
+        before &= queue.on_wire(tenant_ids)

@@ -3,11 +3,13 @@
 from mailjobs.core.mime import mailbox_list
 from mailjobs.core.plan import Hold, redirect_now
 from mailjobs.core.redirect import rewrite
+from mailjobs.holds import hold_instead
 from mailjobs.models import FrozenMail, MailJob
-from mailjobs.preparation import originals_of, redirected, refuse_frozen_sender, request_of
+from mailjobs.preparation import Barred, Held, judge, originals_of, redirected, request_of
 from mailjobs.preview import UNSENT, whole
 from mailjobs.wording import HOLDS, say_refusal
 from mailsettings.core.addresses import parse_recipient
+from mailsettings.core.facts import Facts
 from mailsettings.selectors import facts_of
 
 
@@ -16,17 +18,28 @@ class Withheld(Exception):
 
 
 def eml_of(job: MailJob, frozen: FrozenMail) -> bytes:
-    """The `.eml` of a mail that waits for the client; redirect and check sender hold here too (U2, C3). Raises Withheld."""
+    """The `.eml` of a mail that waits for the client; all policies of the moment of sending hold here too (U2, C3, P8).
+
+    Raises Withheld; where somebody else must let the mail go first, it waits for them from now on.
+    """
     facts = facts_of(job.user, request_of(job))
-    if job.sender_address and (refused := refuse_frozen_sender(facts, job)):  # without one the client chooses
-        raise Withheld(say_refusal(refused))
-    redirect = redirect_now(facts)
-    if redirect.active and redirect.capture_only:
-        raise Withheld(str(HOLDS[Hold.CAPTURED]))
+    _withhold(facts, job)
     originals = originals_of(job)
-    if (instead := redirected(job, redirect)) is not None:
+    if (instead := redirected(job, redirect_now(facts))) is not None:
         return UNSENT + whole(frozen, rewrite(bytes(frozen.headers), instead, originals))
     return UNSENT + _blind_copies(originals) + whole(frozen)
+
+
+def _withhold(facts: Facts, job: MailJob) -> None:
+    match judge(facts, job):
+        case Barred() as barred:
+            raise Withheld(say_refusal(barred.refusal, barred.details))
+        case Held(hold=hold):
+            if hold is not Hold.CAPTURED or job.captured_then:  # captured only now: it goes when the redirect captures no more
+                hold_instead(job, hold)
+            raise Withheld(str(HOLDS[hold]))
+        case None:
+            return
 
 
 def _blind_copies(originals: dict[str, list[str]]) -> bytes:

@@ -22,17 +22,17 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from mailjobs import queue
+from mailjobs import holds, queue
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
 from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
-from mailjobs.core.plan import Hold
 from mailjobs.core.reply import ReplyClass
 from mailjobs.core.retry import given_up, next_try
 from mailjobs.models import MailJob
-from mailjobs.preparation import Barred, Captured, Prepared, Ready, Waiting, load, prepare
+from mailjobs.preparation import Barred, Broken, Held, Prepared, Ready, Waiting, load, prepare
 from mailjobs.transports.registry import Session, open_session
 from mailjobs.wording import say_refusal
+from mailsettings.installation import copied_from
 
 log = structlog.get_logger(__name__)
 
@@ -107,6 +107,7 @@ class Engine:
         self._logins: dict[str, _Login] = {}
         self._sessions: set[asyncio.Task[None]] = set()
         self._held: dict[int, int] = {}  # leased here: job → epoch
+        self._again: list[int] = []  # direct jobs that a change of policies sent back: to be judged anew in the same call
         self._ending = False  # no more mail is claimed: sessions end when their mails are done
         self._direct_deadline = self._loop.time() + DIRECT_SECONDS if self.only is not None else None
         keeper = asyncio.create_task(self._keep_alive())
@@ -129,12 +130,18 @@ class Engine:
                 last_sweep = time.monotonic()
             claimed = await self._refill(remaining)
             if remaining is not None:
-                remaining = ()
-            if claimed:
+                remaining = self._sent_back()
+            if claimed or remaining or self._again:
                 continue
             if until_empty and not self._held and (self.only is not None or not await self._database(queue.anything_left)):
                 return
             await self._wait(settings.SWEEP_SECONDS if not self._held and not until_empty else 0.2)
+
+    def _sent_back(self) -> tuple[int, ...]:
+        """The direct jobs to try once more, while there is time (S2)."""
+        back, self._again = tuple(self._again), []
+        late = self._direct_deadline is not None and asyncio.get_running_loop().time() > self._direct_deadline
+        return () if late else back
 
     async def _wait(self, seconds: float) -> None:
         if self._bell is None:
@@ -150,12 +157,15 @@ class Engine:
         """Claim what there is room for and hand it to the logins; returns how many jobs were claimed."""
         backlog = max(BACKLOG, 4 * self.concurrency)
         room = backlog - len(self._held)
-        if room < backlog // 2 or only == ():  # a claim for a few mails costs as much as one for many
+        if only == () or (only is None and room < backlog // 2):  # a claim for a few mails costs as much as one for many
             return 0
         jobs = await self._database(queue.claim, self.name, uuid.uuid4().hex[:8], room if only is None else len(only), only)
         for job in jobs:
             self._held[job.pk] = job.epoch
-        for item in await self._database(prepare, jobs) if jobs else []:
+        prepared = await self._database(prepare, jobs) if jobs else []
+        if held := [(item.job, item.hold) for item in prepared if isinstance(item, Held)]:
+            self.summary.counts["held"] += await self._database(holds.hold, held)
+        for item in prepared:
             await self._dispatch(item)
         return len(jobs)
 
@@ -164,13 +174,14 @@ class Engine:
             case Ready():
                 self._enqueue(item)
             case Barred():
-                await self._settle_barred(item)
+                refused = say_refusal(item.refusal, item.details)
+                await self._end(item.job, Outcome(State.FAILED, {}, refused, reason=ReplyClass.CONFIGURATION))
+            case Broken():
+                await self._end(item.job, _internal_error(item.job, item.error))
             case Waiting():
                 await self._database(queue.give_back, [item.job.pk], self.name, item.login)
                 self._drop(item.job)
-            case Captured():
-                await self._database(queue.hold, item.job.pk, item.job.epoch, Hold.CAPTURED.value, Hold.CAPTURED.held_for)
-                self.summary.counts["held"] += 1
+            case Held():  # `_refill` has written it down
                 self._drop(item.job)
 
     def _enqueue(self, ready: Ready) -> None:
@@ -230,7 +241,7 @@ class Engine:
             log.exception("the database failed during a hand-over; the job's lease runs out", job=ready.job.pk)
             self._drop(ready.job)
         except Exception as error:
-            await self._set_aside(login, ready, error, started)
+            await self._settled(login, ready, _internal_error(ready.job, error), started, ())
         else:
             await self._settled(login, ready, self._settle(ready, handover), started, tuple(session.transcript))
             if not login.refused:
@@ -304,20 +315,12 @@ class Engine:
         for ready in waiting:
             self._drop(ready.job)
 
-    async def _set_aside(self, login: _Login, ready: Ready, error: Exception, started: datetime) -> None:
-        """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
-        reference = uuid.uuid4().hex[:12]
-        log.error("a mail could not be handed over", reference=reference, job=ready.job.pk, exc_info=error)
-        outcome = Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
-        await self._settled(login, ready, outcome, started, ())
-
-    async def _settle_barred(self, item: Barred) -> None:
+    async def _end(self, job: MailJob, outcome: Outcome) -> None:
+        """Record what came of a job that was not tried."""
         now = timezone.now()
-        outcome = Outcome(State.FAILED, {}, say_refusal(item.refusal), reason=ReplyClass.CONFIGURATION)
-        finished = queue.Finished(item.job, item.job.epoch, outcome, now, now, worker=self.name)
-        await self._finish(finished)
+        await self._finish(queue.Finished(job, job.epoch, outcome, now, now, worker=self.name))
         self.summary.counts[outcome.state] += 1
-        self._drop(item.job)
+        self._drop(job)
 
     async def _settled(self, login: _Login, ready: Ready, outcome: Outcome, started: datetime, dialogue: tuple[str, ...]) -> None:
         if outcome.login_refused:
@@ -341,6 +344,8 @@ class Engine:
         try:
             await self._write_down(finished)
         finally:
+            if self.only is not None and finished.outcome.state is State.NEW:
+                self._again.append(job.pk)
             self._drop(job)
         self.summary.counts[finished.outcome.state.value] += 1
 
@@ -379,6 +384,13 @@ class Engine:
             await self._database(queue.give_back, list(self._held), self.name)
 
 
+def _internal_error(job: MailJob, error: Exception) -> Outcome:
+    """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
+    reference = uuid.uuid4().hex[:12]
+    log.error("a mail could not be handed over", reference=reference, job=job.pk, exc_info=error)
+    return Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
+
+
 def _finish_all(results: list[queue.Finished]) -> list[None]:
     queue.finish(results)
     return [None] * len(results)
@@ -389,8 +401,9 @@ def _load_all(items: list[Ready]) -> list[tuple[bytes, bytes]]:
 
 
 def _sweep() -> None:
-    queue.reap()
-    queue.wake_waiting()
+    if copied_from() is None:
+        queue.reap()
+        queue.wake_waiting()
 
 
 def _due_in(job: MailJob, outcome: Outcome) -> timedelta | None:

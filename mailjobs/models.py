@@ -71,6 +71,7 @@ class MailJob(models.Model):
     held_reason = models.CharField(max_length=32, blank=True)
     held_for = models.CharField(max_length=16, blank=True)
     approved = models.JSONField(default=list)  # the holds (`plan.Hold`) that a person has ended: they stop it no more
+    restored = models.BooleanField(default=False)  # waited in a database that was restored: it may have been sent since (U5)
     waiting_login = models.CharField(max_length=400, blank=True)  # key of the paused login it waits for (J8)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     lost_leases = models.PositiveSmallIntegerField(default=0)
@@ -247,6 +248,7 @@ class InternalMessage(models.Model):
         DELAYED = "delayed", _("A mail is delayed")
         REFUSED = "refused", _("A mail was refused")
         HELD = "held", _("A mail waits for you")
+        REJECTED = "rejected", _("The firm has not released a mail")
         PASSED_ON = "passed_on", _("Mails of a deactivated user are now yours")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="internal_messages", verbose_name=_("for"))
@@ -255,7 +257,8 @@ class InternalMessage(models.Model):
     subject = models.TextField(blank=True)
     recipients = models.JSONField(default=list)
     error = models.TextField(blank=True)
-    error_code = models.CharField(max_length=40, blank=True)
+    error_code = models.CharField(max_length=40, blank=True)  # of a refusal or a hold
+    mails = models.PositiveIntegerField(default=1)  # how many mails it tells of; `job` is the first of them
     at = models.DateTimeField(_("at"), db_default=Now())
     read_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,17 +1,23 @@
-"""Telling people: log lines, internal messages, who is told (J2, J4, J7)."""
+"""Telling people: log lines, internal messages, who is told, and what a leaver's mails become (J2, J4, J7, T6)."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from mailjobs.core.message import Message
-from mailjobs.core.plan import Plan
+from mailjobs.core.plan import Hold, Plan
 from mailjobs.explanation import document_of
 from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, StateChoices
-from mailsettings.core.send_systems import Role
-from mailsettings.models import Tenant, User
+from mailjobs.selectors import open_jobs
+from mailsettings.core.header_text import visible
+from mailsettings.deputies import administrators_of, deputy_of, is_absent, successors_of
+from mailsettings.models import User
 
+REJECTED = "rejected_by_firm"  # the code of a mail that the firm did not release
 _LOGGED = {
     StateChoices.SENT: LogOutcome.HANDED_OVER,
     StateChoices.PARTLY_SENT: LogOutcome.PARTLY,
@@ -24,6 +30,7 @@ _TOLD = {
     StateChoices.FAILED: InternalMessage.Kind.FAILED,
     StateChoices.UNKNOWN: InternalMessage.Kind.UNKNOWN,
 }
+_TOLD_OF = frozenset({Hold.HELD_BY_FIRM, Hold.CONFIRM_SENDS_AS_FIRM, Hold.STAGE_HELD})  # who made the others knows of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,7 @@ class Settled:
     server: str = ""
     redirected_to: Sequence[str] | None = None
     refused: Sequence[str] = ()
+    code: str = ""
 
 
 def record(settled: Iterable[Settled]) -> None:
@@ -77,7 +85,7 @@ def log_refused(user: User, refusals: Sequence[Refusal], *, unattended: bool) ->
             tenant=user.tenant,
             user=user,
             outcome=LogOutcome.REFUSED,
-            subject=refusal.message.subject or "",
+            subject=visible(refusal.message.subject or ""),
             sender_address=_sender_of(refusal.plan),
             recipients=[mailbox.address for _kind, mailbox in refusal.message.envelope()],
             error=refusal.text,
@@ -92,7 +100,7 @@ def log_refused(user: User, refusals: Sequence[Refusal], *, unattended: bool) ->
             InternalMessage(
                 user=person,
                 kind=InternalMessage.Kind.REFUSED,
-                subject=refusal.message.subject or "",
+                subject=visible(refusal.message.subject or ""),
                 recipients=[mailbox.address for _kind, mailbox in refusal.message.envelope()],
                 error=refusal.text,
                 error_code=refusal.code,
@@ -105,6 +113,25 @@ def log_refused(user: User, refusals: Sequence[Refusal], *, unattended: bool) ->
 def log_cancelled(jobs: Sequence[MailJob]) -> None:
     """Log what was withdrawn."""
     record(Settled(job, StateChoices.CANCELLED) for job in jobs)
+
+
+def log_rejected(jobs: Sequence[MailJob], reason: str) -> None:
+    """Log what the firm did not release, and tell the users why (P8)."""
+    record(Settled(job, StateChoices.CANCELLED, reason, code=REJECTED) for job in jobs)
+    recipients = _recipients([job.pk for job in jobs])
+    InternalMessage.objects.bulk_create(
+        InternalMessage(
+            user=person,
+            job=job,
+            kind=InternalMessage.Kind.REJECTED,
+            subject=job.subject,
+            recipients=recipients[job.pk],
+            error=reason,
+            error_code=REJECTED,
+        )
+        for job in jobs
+        for person in responsible_for(job.user)
+    )
 
 
 def tell_delayed(jobs: Sequence[MailJob]) -> None:
@@ -124,6 +151,32 @@ def tell_delayed(jobs: Sequence[MailJob]) -> None:
     )
 
 
+def tell_held(held: Iterable[tuple[MailJob, Hold]]) -> None:
+    """Tell whom the holds name: once for all mails of a user, run and hold; a message that is still unread counts on."""
+    groups: dict[tuple[int, str, Hold], list[MailJob]] = defaultdict(list)
+    for job, hold in held:
+        if hold in _TOLD_OF:
+            groups[job.user_id, job.run, hold].append(job)
+    recipients = _recipients([jobs[0].pk for jobs in groups.values()])
+    for (user_id, run, hold), jobs in groups.items():
+        first = jobs[0]
+        told = InternalMessage.objects.filter(kind=InternalMessage.Kind.HELD, error_code=hold, read_at=None)
+        told = told.filter(job__user=user_id, job__run=run).order_by("-pk")
+        for person in _waited_for(first, hold):
+            if (letter := told.filter(user=person).first()) is not None:
+                InternalMessage.objects.filter(pk=letter.pk).update(mails=F("mails") + len(jobs), at=Now())
+                continue
+            InternalMessage.objects.create(
+                user=person,
+                job=first,
+                kind=InternalMessage.Kind.HELD,
+                subject=first.subject,
+                recipients=recipients[first.pk],
+                error_code=hold,
+                mails=len(jobs),
+            )
+
+
 def mark_read(messages: Iterable[InternalMessage]) -> None:
     """Take internal messages as read."""
     ids = [message.pk for message in messages]
@@ -132,22 +185,35 @@ def mark_read(messages: Iterable[InternalMessage]) -> None:
 
 def responsible_for(user: User, *, unattended: bool = False) -> list[User]:
     """Who is told: the user; for batch users and leavers the deputy, else the tenant's administrators (J2, T6)."""
-    nobody_there = user.role_enum is Role.SERVICE_USER or not user.is_active
-    if not nobody_there and not unattended:
+    if is_absent(user):
+        return successors_of(user)
+    if not unattended:
         return [user]
-    if user.deputy and user.deputy.is_active:
-        return [user.deputy]
-    if user.tenant is None:
-        return []
-    return _administrators(user.tenant) or ([] if nobody_there else [user])
+    if (deputy := deputy_of(user)) is not None:
+        return [deputy]
+    return (administrators_of(user.tenant) if user.tenant else []) or [user]
 
 
-def _administrators(tenant: Tenant) -> list[User]:
-    """The active administrators of a tenant; of a Com customer without any, those of its firm."""
-    found = list(tenant.users.filter(is_active=True, role__in=(Role.FIRM_ADMIN, Role.COM_ADMIN)))
-    if found or tenant.firm is None:
-        return found
-    return _administrators(tenant.firm)
+def pass_on(user: User) -> None:
+    """Tell who has a leaver's open mails now, how many and whose; who came back has theirs again (T6)."""
+    told = InternalMessage.objects.filter(kind=InternalMessage.Kind.PASSED_ON, subject=user.login)
+    told.filter(read_at__isnull=True).update(read_at=timezone.now())
+    count = 0 if user.is_active else open_jobs().filter(user=user).count()
+    InternalMessage.objects.bulk_create(
+        InternalMessage(user=person, kind=InternalMessage.Kind.PASSED_ON, subject=user.login, mails=count)
+        for person in (successors_of(user) if count else ())
+    )
+
+
+def _waited_for(job: MailJob, hold: Hold) -> list[User]:
+    """Who may end a hold (delivery contract 1): the firm, the sender, the tenant's administrators."""
+    match hold.held_for:
+        case "firm":
+            return administrators_of(job.tenant.firm or job.tenant)
+        case "approver":
+            return administrators_of(job.tenant)
+        case _:
+            return responsible_for(job.user)
 
 
 def _recipients(job_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -168,6 +234,7 @@ def _log_entry(item: Settled, recipients: list[str]) -> MailLogEntry:
         sender_address=job.sender_address,
         recipients=recipients,
         error=item.error,
+        error_code=item.code,
         server=item.server,
         send_system=job.send_system,
         redirected_to=list(item.redirected_to) if item.redirected_to is not None else None,
@@ -179,4 +246,4 @@ def _log_entry(item: Settled, recipients: list[str]) -> MailLogEntry:
 def _sender_of(plan: Plan | None) -> str:
     if plan is None or plan.sender.offer is None:
         return ""
-    return plan.sender.mailbox.address if plan.sender.mailbox else plan.sender.offer.address[:400]
+    return plan.sender.mailbox.address if plan.sender.mailbox else visible(plan.sender.offer.address)[:400]

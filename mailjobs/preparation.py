@@ -5,22 +5,24 @@ What is sent is frozen, how is not: correcting a password is enough (delivery co
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.db import Error as DatabaseError
 
 from mailjobs.core.envelope import Endpoint, Envelope
-from mailjobs.core.plan import Refusal, redirect_now
-from mailjobs.core.redirect import Redirect, in_force, rewrite
+from mailjobs.core.plan import Channel, Hold, Refusal, hold_now, redirect_now
+from mailjobs.core.redirect import Redirect, in_force, is_address, is_captured, rewrite
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, RecipientStateChoices
 from mailjobs.queue import paused_logins
+from mailjobs.refusals import details_of
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
 from mailsettings.core.facts import Facts, Request
 from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
 from mailsettings.core.relay import Connection, decide_relay, refuse_relay
-from mailsettings.core.send_systems import Over
-from mailsettings.core.sender import check_sender
+from mailsettings.core.send_systems import Over, Stage
+from mailsettings.core.sender import Origin, judge_address
 from mailsettings.models import User
 from mailsettings.selectors import World, find_secret, world_of
 from mailsettings.vault import SecretUnreadable, unseal
@@ -54,10 +56,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Barred:
-    """A mail that may not go: refused for good."""
+    """A mail that may not go: refused for good. `details` for the words, as `refusals` gives them."""
 
     job: MailJob
     refusal: Refusal
+    details: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +72,22 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
-    """A mail that the redirect mode keeps (U6)."""
+class Held:
+    """A mail that waits for a person: what made it so came after it was queued, or was only now its turn (P8, U5, U6, ladder)."""
 
     job: MailJob
+    hold: Hold
 
 
-Prepared = Ready | Barred | Waiting | Captured
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A mail about which nothing could be decided; it is set aside, and the others of its batch go."""
+
+    job: MailJob
+    error: Exception
+
+
+Prepared = Ready | Barred | Waiting | Held | Broken
 
 
 @dataclass(slots=True)
@@ -94,7 +106,7 @@ def prepare(jobs: Sequence[MailJob]) -> list[Prepared]:
         "job_id", "address", "state"
     ):
         recipients[job_id][address] = state
-    prepared = [_prepare(batch, job, recipients[job.pk]) for job in jobs]
+    prepared = [_prepared(batch, job, recipients[job.pk]) for job in jobs]
     paused = paused_logins(item.login for item in prepared if isinstance(item, Ready))
     return [
         Waiting(item.job, item.login) if isinstance(item, Ready) and paused.get(item.login) == item.fingerprint else item
@@ -111,11 +123,6 @@ def load(ready: Ready) -> tuple[bytes, bytes]:
     return rewrite(headers, ready.redirected_to, originals_of(ready.job)), body
 
 
-def redirected(job: MailJob, redirect: Redirect) -> tuple[str, ...] | None:
-    """Who gets a job instead of its recipients, None where nobody does (U4)."""
-    return in_force(redirect, tuple(job.redirected_then) if job.redirected_then is not None else None)
-
-
 def originals_of(job: MailJob) -> dict[str, list[str]]:
     """A job's real recipients by kind."""
     originals: dict[str, list[str]] = defaultdict(list)
@@ -124,43 +131,84 @@ def originals_of(job: MailJob) -> dict[str, list[str]]:
     return originals
 
 
+def judge(facts: Facts, job: MailJob) -> Barred | Held | None:
+    """The policies of now about a stored mail, and the stricter of then and now (C3, P8, U2, U4, ladder); None: it may go."""
+    redirect = redirect_now(facts)
+    goes_to = redirected(job, redirect)
+    if not redirect.readable or (goes_to is not None and not (goes_to and all(map(is_address, goes_to)))):
+        return Barred(job, Refusal.REDIRECT_UNREADABLE)
+    if refused := _refuse_sender(facts, job):
+        return Barred(job, refused, details_of(facts, address=job.sender_address, level=job.sender_level))
+    hold = _hold(facts, job, redirect)
+    return Held(job, hold) if hold else None
+
+
+def redirected(job: MailJob, redirect: Redirect) -> tuple[str, ...] | None:
+    """Who gets a job instead of its recipients, None where nobody does (U4)."""
+    then = job.redirected_then
+    return in_force(redirect, None if then is None else tuple(then) if isinstance(then, list) else ())
+
+
+def _hold(facts: Facts, job: MailJob, redirect: Redirect) -> Hold | None:
+    """Whom the mail must wait for now, those aside who have let it go."""
+    if job.restored and Hold.RESTORED not in job.approved:
+        return Hold.RESTORED
+    if is_captured(redirect, then=job.captured_then, released=Hold.CAPTURED in job.approved):
+        return Hold.CAPTURED
+    if hold := hold_now(facts, as_firm=job.sender_origin == Origin.FIRM, approved=job.approved):
+        return hold
+    drafted = facts.print_model is not None and facts.print_model.stage is Stage.DRAFT
+    by_client = Channel(job.channel).by_client
+    if drafted and not by_client and Hold.STAGE_HELD not in job.approved:
+        return Hold.STAGE_HELD
+    return Hold.BY_CLIENT if by_client and job.held_reason != Hold.BY_CLIENT else None
+
+
+def _refuse_sender(facts: Facts, job: MailJob) -> Refusal | None:
+    """C3: the frozen sender, judged once more by the settings of now; without one the mail client chooses."""
+    if not job.sender_address and Channel(job.channel).by_client:
+        return None
+    try:
+        mailbox = parse_sender(job.sender_address)
+    except AddressInvalid:
+        return Refusal.NO_SENDER
+    refused = judge_address(facts, mailbox, Origin(job.sender_origin) if job.sender_origin else None)
+    return Refusal(refused.value) if refused else None
+
+
+def _prepared(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepared:
+    try:
+        return _prepare(batch, job, recipients)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        return Broken(job, error)
+
+
 def _prepare(batch: _Batch, job: MailJob, recipients: dict[str, str]) -> Prepared:
     world = _world(batch, job.user)
     facts = world.facts_for(job.user.login, request_of(job))
+    if stopped := judge(facts, job):
+        return stopped
     account = world.accounts.get(job.account_id or 0)
     account = account if account and account.active else None
-    redirect = redirect_now(facts)
-    if refused := refuse_frozen_sender(facts, job):
-        return Barred(job, refused)
-    if redirect.active and redirect.capture_only:
-        return Captured(job)
     connection = decide_relay(facts, account, job.sender_level).connection
     if connection is None:
-        return Barred(job, Refusal.NO_CONNECTION)
-    if barred := refuse_relay(facts, connection, account):
-        return Barred(job, Refusal(barred.value))
-    secret = _secret(batch, connection)
+        return Barred(job, Refusal.NO_CONNECTION, details_of(facts, address=job.sender_address, level=job.sender_level))
+    refused = refuse_relay(facts, connection, account)
+    secret = None if refused else _secret(batch, connection)
     if secret is None:
-        return Barred(job, Refusal.SECRET_NEEDED)
-    redirected_to = redirected(job, redirect)
+        details = details_of(facts, address=job.sender_address, level=job.sender_level, connection=connection)
+        return Barred(job, Refusal(refused.value) if refused else Refusal.SECRET_NEEDED, details)
     return _ready(
         job,
         facts,
         connection,
         _endpoint(facts, connection, secret),
         policy_stamp=world.policy_stamp,
-        redirected_to=redirected_to,
+        redirected_to=redirected(job, redirect_now(facts)),
         recipients=recipients,
     )
-
-
-def refuse_frozen_sender(facts: Facts, job: MailJob) -> Refusal | None:
-    """C3: the frozen sender, judged once more by the settings of now."""
-    try:
-        refused = check_sender(facts, parse_sender(job.sender_address))
-    except AddressInvalid:
-        return Refusal.NO_SENDER
-    return Refusal(refused.value) if refused else None
 
 
 def _ready(

@@ -1,4 +1,4 @@
-"""Every transition of the delivery contract, each guarded in one statement: claim, heartbeat, mark, finish, reap, reset, release.
+"""The transitions of the delivery contract, each guarded in one statement: claim, heartbeat, mark, finish, reap, reset, withdraw.
 
 Time is the database's (`Now()`); no worker's clock is ever compared. A lease belongs to (job, epoch): whoever finishes under an
 old epoch changes nothing, save that a late 2xx heals `unknown`.
@@ -30,6 +30,8 @@ from mailjobs.models import (
     WorkerSign,
 )
 from mailjobs.notices import Settled, record
+from mailsettings import policy_lock
+from mailsettings.installation import copied_from
 from mailsettings.models import Tenant
 
 POISON_AFTER = 3  # lost leases before any reply
@@ -42,7 +44,7 @@ class Mark:
 
     job_id: int
     epoch: int
-    tenant_ids: tuple[int, ...]
+    tenant_ids: tuple[int, ...]  # the tenant and its firm, the firm last
     policy_stamp: int
     login: str
 
@@ -81,7 +83,12 @@ def due() -> QuerySet[MailJob]:
 
 
 def claim(worker: str, token: str, limit: int, only: Sequence[int] | None = None) -> list[MailJob]:
-    """Lease up to `limit` due jobs to `worker`, in turn of their due time; `only` leases exactly those, due or not."""
+    """Lease up to `limit` due jobs to `worker`, in turn of their due time; `only` leases exactly those, due or not.
+
+    None in a database copied from another installation: it is paused (U5).
+    """
+    if copied_from() is not None:
+        return []
     rows = due() if only is None else MailJob.objects.filter(pk__in=only, state__in=WAITING_STATES)
     chosen = rows.order_by("due_at", "id").select_for_update(skip_locked=True)[:limit]
     lease = f"{worker}/{token}"
@@ -113,16 +120,22 @@ def sign_off(worker: str) -> None:
 
 
 def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
-    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the login is not paused (U2, J8)."""
+    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the login is not paused (U2, U5, J8)."""
     with transaction.atomic():
-        epochs = _policy_epochs({tenant for mark in marks for tenant in mark.tenant_ids})
+        epochs = policy_epochs(mark.tenant_ids for mark in marks)
+        if copied_from() is not None:
+            return [False] * len(marks)
         paused = set(LoginPause.objects.filter(login__in={mark.login for mark in marks}).values_list("login", flat=True))
         return [_mark(mark, epochs, paused) for mark in marks]
 
 
-def _policy_epochs(tenant_ids: Iterable[int]) -> dict[int, int]:
-    """Read the policy epochs so that a change under way is waited for, and one that follows waits for us."""
-    rows = Tenant.objects.filter(pk__in=tenant_ids).order_by("pk")
+def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
+    """Tenant → policy epoch, of tenants and their firms (last of each chain). Needs a transaction: a change of policies under way
+    is waited for, and one that follows waits until the transaction ends.
+    """
+    known = set(chains)
+    policy_lock.share(chain[-1] for chain in known)
+    rows = Tenant.objects.filter(pk__in={tenant for chain in known for tenant in chain}).order_by("pk")
     if connection.vendor == "postgresql":
         sql, parameters = rows.values_list("pk", "policy_epoch").query.sql_with_params()
         with connection.cursor() as cursor:
@@ -215,13 +228,6 @@ def give_back(job_ids: Sequence[int], worker: str, waiting_login: str = "") -> N
     ).update(state=StateChoices.NEW, lease_until=None, leased_by="", waiting_login=waiting_login)
 
 
-def hold(job_id: int, epoch: int, reason: str, held_for: str) -> None:
-    """A leased job that must not leave now waits for a person (U6)."""
-    MailJob.objects.filter(pk=job_id, epoch=epoch, state=StateChoices.SENDING, on_wire_at__isnull=True).update(
-        state=StateChoices.HELD, lease_until=None, leased_by="", held_reason=reason, held_for=held_for
-    )
-
-
 def reap() -> int:
     """End leases that ran out: `unknown` where the body was on the wire, else `new`, after three `failed` (poison)."""
     with transaction.atomic():
@@ -278,13 +284,6 @@ def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
     return Requeued(tuple(ids), unknown, len(found) - len(ids) - unknown)
 
 
-def release(job_ids: Sequence[int]) -> int:
-    """`held` → `new`; who may do it, `submission` has judged."""
-    return MailJob.objects.filter(pk__in=job_ids, state=StateChoices.HELD).update(
-        state=StateChoices.NEW, held_reason="", held_for="", due_at=Now(), first_due_at=Now(), direct=False
-    )
-
-
 def cancel(rows: QuerySet[MailJob]) -> list[MailJob]:
     """`new`, `held`, `deferred` → `cancelled`; returns the jobs that were."""
     waiting = (*WAITING_STATES, StateChoices.HELD)
@@ -323,15 +322,14 @@ def wake_waiting() -> None:
 
 
 def anything_left() -> bool:
-    """Whether something is due now or leased by anybody."""
-    return due().exists() or MailJob.objects.filter(state=StateChoices.SENDING).exists()
+    """Whether something is due now or leased by anybody; in a copied database nothing is (U5)."""
+    return copied_from() is None and (due().exists() or MailJob.objects.filter(state=StateChoices.SENDING).exists())
 
 
-def on_wire(tenant_ids: Iterable[int]) -> bool:
-    """Whether a mail of these tenants, or of their Com customers, is on the wire (U2)."""
-    return MailJob.objects.filter(
-        Q(tenant__in=tenant_ids) | Q(tenant__firm__in=tenant_ids), state=StateChoices.SENDING, on_wire_at__isnull=False
-    ).exists()
+def on_wire(tenant_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """(job, epoch) of the mails of these tenants, and of their Com customers, that are on the wire (U2)."""
+    rows = MailJob.objects.filter(Q(tenant__in=tenant_ids) | Q(tenant__firm__in=tenant_ids))
+    return set(rows.filter(state=StateChoices.SENDING, on_wire_at__isnull=False).values_list("pk", "epoch"))
 
 
 def _lease_end() -> object:

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from django.db.models import Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from mailjobs.models import WAITING_STATES, InternalMessage, MailJob, MailLogEntry, WorkerSign
+from mailjobs.models import WAITING_STATES, InternalMessage, MailJob, MailLogEntry, StateChoices, WorkerSign
 from mailsettings.access import sees_whole_tenant, tenants_visible_to
+from mailsettings.deputies import principals_of
 from mailsettings.models import User
 
 WORKER_SILENT_AFTER = timedelta(seconds=30)
@@ -15,6 +16,11 @@ WORKER_SILENT_AFTER = timedelta(seconds=30)
 def jobs_visible_to(user: User) -> QuerySet[MailJob]:
     """The own jobs; an administrator's tenant's and, at a firm, its Com customers'; a deputy's principals'."""
     return MailJob.objects.filter(_visible(user))
+
+
+def open_jobs() -> QuerySet[MailJob]:
+    """The jobs that somebody or the queue still has to do something about."""
+    return MailJob.objects.exclude(state__in=(StateChoices.SENT, StateChoices.CANCELLED))
 
 
 def log_visible_to(user: User) -> QuerySet[MailLogEntry]:
@@ -55,4 +61,6 @@ def _visible(user: User) -> Q:
     own = Q(user=user) | Q(user__deputy=user)
     if sees_whole_tenant(user):
         own |= Q(tenant__in=tenants_visible_to(user))
+    elif inherited := principals_of(user):  # through deputies who have left too (T6)
+        own |= Q(user__in=inherited)
     return own

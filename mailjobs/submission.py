@@ -5,21 +5,21 @@ ones it rings the bell on commit, the direct ones it delivers before it returns.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from mailjobs import delivery, notices, queue
+from mailjobs import delivery, holds, notices, queue
 from mailjobs.bell import ring_on_commit
 from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
 from mailjobs.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
-from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
+from mailjobs.core.plan import Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, StateChoices
 from mailjobs.refusals import details_of_plan
@@ -28,7 +28,8 @@ from mailjobs.wording import say_message_fault, say_refusal
 from mailsettings.changes import audit
 from mailsettings.core.facts import Request
 from mailsettings.core.sender import origin_of
-from mailsettings.models import PrintModel, User
+from mailsettings.deputies import passed_on_to
+from mailsettings.models import PrintModel, Tenant, User
 from mailsettings.selectors import World, world_of
 
 BATCH = 500  # messages decided, frozen and stored in one transaction
@@ -68,11 +69,30 @@ class _Desk:
     """What one call needs for all its messages: settings, templates and plans are read and decided once per kind."""
 
     user: User
+    tenant: Tenant
     run: str
     unattended: bool
     world: World
     models: dict[str, PrintModel]
     plans: dict[Request, tuple[Plan, dict[str, Any]]] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, user_id: int, run: str, *, unattended: bool) -> Self:
+        """Read everything as it is now, the user and the tenant themselves too."""
+        user = User.objects.select_related("tenant__firm", "deputy").get(pk=user_id)
+        if user.tenant is None:
+            raise ValueError("an operator sends no mail")
+        models = {row.slug: row for row in user.tenant.print_models.all()}
+        return cls(user, user.tenant, run, unattended, world_of(user.tenant, [user]), models)
+
+    def up_to_date(self) -> Self:
+        """This desk, or a new one where a policy has changed since it was opened (U4). From here to the end of the transaction
+        none changes: a call that switches redirect on waits until what is stored under the old state has been committed.
+        """
+        epochs = queue.policy_epochs([(self.tenant.pk, self.tenant.firm_id or self.tenant.pk)])
+        if sum(epochs.values()) == self.world.policy_stamp:
+            return self
+        return self.open(self.user.pk, self.run, unattended=self.unattended)
 
     def plan_for(self, message: Message) -> tuple[Plan, dict[str, Any]]:
         request = Request(message.print_model, message.sender, message.sender_method, self.unattended)
@@ -95,9 +115,7 @@ def submit_many(
     A `MessageInvalid` among them is answered as refused, so that one bad line of many costs only itself. Direct send systems
     deliver within the call, unless it runs inside a caller's transaction; then the worker does.
     """
-    if user.tenant is None:
-        raise ValueError("an operator sends no mail")
-    desk = _Desk(user, run, unattended, world_of(user.tenant, [user]), {row.slug: row for row in user.tenant.print_models.all()})
+    desk = _Desk.open(user.pk, run, unattended=unattended)
     results: list[Result] = []
     for chunk in _chunks(messages):
         results.extend(_submit_chunk(desk, chunk))
@@ -118,13 +136,16 @@ def requeue(user: User, job_ids: Sequence[int], *, confirm_unknown: bool = False
 
 
 def release(user: User, job_ids: Sequence[int]) -> int:
-    """End the hold of jobs that wait for this user (P8, stages); returns how many."""
+    """End the hold of jobs that wait for this user (P8, stages); returns how many. Another hold may be next."""
     with transaction.atomic():
-        ids = [job.pk for job in jobs_visible_to(user).filter(pk__in=job_ids, state=StateChoices.HELD) if may_release(user, job)]
-        count = queue.release(ids)
-        audit(user.login, user.tenant, "release", ",".join(map(str, ids))[:200], {"jobs": ids})
+        held = jobs_visible_to(user).filter(pk__in=job_ids, state=StateChoices.HELD).select_related("tenant")
+        inherited = passed_on_to(user)
+        jobs = [job for job in held if _names(user, job, inherited)]
+        ids = holds.release(jobs)
+        ended = sorted({job.held_reason for job in jobs})
+        audit(user.login, user.tenant, "release", ",".join(map(str, ids))[:200], {"jobs": ids, "holds": ended})
         ring_on_commit()
-    return count
+    return len(ids)
 
 
 def cancel(user: User, job_ids: Sequence[int]) -> int:
@@ -138,7 +159,11 @@ def cancel(user: User, job_ids: Sequence[int]) -> int:
 
 
 def may_release(user: User, job: MailJob) -> bool:
-    """Whether a hold names this user (delivery contract 2, 10)."""
+    """Whether a hold names this user (delivery contract 2, 10), a leaver's theirs who has the leaver's mails now (T6)."""
+    return _names(user, job, passed_on_to(user))
+
+
+def _names(user: User, job: MailJob, inherited: Collection[int]) -> bool:
     if job.held_reason == Hold.BY_CLIENT:
         return False
     match job.held_for:
@@ -149,7 +174,8 @@ def may_release(user: User, job: MailJob) -> bool:
         case "approver":
             return user.role_enum.administers and user.tenant_id in {job.tenant_id, job.tenant.firm_id}
         case _:
-            return user.tenant_id == job.tenant_id and (user.pk == job.user_id or user.role_enum.administers)
+            mine = user.pk == job.user_id or job.user_id in inherited
+            return mine or (user.tenant_id == job.tenant_id and user.role_enum.administers)
 
 
 def _chunks(messages: Iterable[Message | MessageInvalid]) -> Iterator[list[Message | MessageInvalid]]:
@@ -180,9 +206,12 @@ def _code_of(state: str) -> str:
 
 def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[list[Result], dict[int, list[int]]]:
     """Results in order, and the direct jobs as id → indexes. Runs inside a transaction."""
+    desk = desk.up_to_date()
     known = _known_keys(desk, chunk)
     drafts = [_draft(desk, message, known) for message in chunk]
-    _insert([draft for draft in drafts if draft.frozen is not None and draft.job is not None])
+    stored = [draft for draft in drafts if draft.frozen is not None and draft.job is not None]
+    _insert(stored)
+    notices.tell_held((draft.job, Hold(draft.job.held_reason)) for draft in stored if draft.job and draft.job.held_reason)
     notices.log_refused(
         desk.user,
         [
@@ -205,7 +234,7 @@ def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[li
 
 def _known_keys(desk: _Desk, chunk: list[Message | MessageInvalid]) -> dict[str, MailJob]:
     keys = [message.idempotency_key for message in chunk if isinstance(message, Message) and message.idempotency_key]
-    rows = MailJob.objects.filter(tenant=desk.user.tenant, idempotency_key__in=keys) if keys else MailJob.objects.none()
+    rows = MailJob.objects.filter(tenant=desk.tenant, idempotency_key__in=keys) if keys else MailJob.objects.none()
     return {row.idempotency_key: row for row in rows if row.idempotency_key}
 
 
@@ -298,14 +327,14 @@ def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
     message, plan, frozen = draft.message, draft.plan, draft.frozen
     if plan is None or frozen is None:
         raise ValueError("a job needs its plan and its frozen mail")
-    held = plan.held or (Hold.BY_CLIENT if plan.channel in {Channel.CLIENT, Channel.DRAFT} else None)
+    held = plan.held or (Hold.BY_CLIENT if plan.channel.by_client else None)
     direct = held is None and not plan.asynchronous
     model = desk.models.get(message.print_model or "")
     offer = plan.sender.offer
     now = timezone.now()
     due = message.not_before or (now + DIRECT_HEAD_START if direct else now)
     return MailJob(
-        tenant=desk.user.tenant,
+        tenant=desk.tenant,
         user=desk.user,
         print_model=model,
         account_id=int(offer.account.holder.owner.partition(":")[2]) if offer and offer.account else None,
@@ -332,6 +361,7 @@ def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
         sha256=frozen.sha256,
         plan=document,
         redirected_then=list(plan.redirect.addresses) if plan.redirect.active else None,
+        captured_then=plan.redirect.active and plan.redirect.capture_only,
     )
 
 

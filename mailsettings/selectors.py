@@ -10,6 +10,7 @@ from mailsettings.core.addresses import key_of
 from mailsettings.core.facts import AccountFacts, EmployeeFacts, Facts, PrintModelFacts, Request, TenantFacts, UserFacts
 from mailsettings.core.parameters import Holder, Layer, ParameterLevel, Value, in_force, locked_keys
 from mailsettings.core.send_systems import DeliveryMode, SendsAsFirm, Stage, TenantKind
+from mailsettings.installation import copied_from
 from mailsettings.models import (
     ClaimedAddress,
     EmailAccount,
@@ -69,6 +70,7 @@ def world_of(tenant: Tenant, users: Iterable[User] | None = None) -> World:
             SendsAsFirm(tenant.sends_as_firm),
             _foreign_addresses(tenant) if tenant.is_com_customer else frozenset(),
             _confirmed_addresses(tenant) if tenant.is_com_customer else None,
+            copied=copied_from() is not None,
         ),
         users=_users(chosen),
         own={user.login: holders[f"user:{user.pk}"] for user in chosen if f"user:{user.pk}" in holders},
@@ -140,8 +142,11 @@ def _parameter_holders(chain: list[Tenant], users: list[User]) -> dict[str, Hold
     return {owner_of(row): Holder(owner_of(row), _frozen(row.values), secrets[row.pk]) for row in sets}
 
 
-def _frozen(values: Mapping[str, object]) -> dict[str, Value]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}  # type: ignore[misc]
+def _frozen(values: object) -> dict[str, Value]:
+    """The stored values; what is no object at all counts as a redirect that cannot be read (U2)."""
+    if not isinstance(values, dict):
+        return {"redirect_enabled": "unreadable"}
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
 
 
 def _general_layer(tenant: Tenant, holder: Holder | None) -> Layer:
@@ -219,7 +224,7 @@ def _foreign_addresses(tenant: Tenant) -> frozenset[str]:
     found.update(User.objects.exclude(tenant=tenant).values_list("tenant_id", "email"))
     sets = ParameterSet.objects.exclude(Q(tenant=tenant) | Q(user__tenant=tenant))
     for general, own, values in sets.values_list("tenant_id", "user__tenant_id", "values"):
-        found.add((general or own, str(values.get("sender_address", ""))))
+        found.add((general or own, str(_frozen(values).get("sender_address", ""))))
     claimants = set(Tenant.objects.filter(kind=TenantKind.COM_CUSTOMER).values_list("pk", flat=True))
     confirmed = set(ClaimedAddress.objects.filter(confirmed_at__isnull=False).values_list("tenant_id", "key"))
     keys = ((owner, key_of(address)) for owner, address in found)

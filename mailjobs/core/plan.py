@@ -1,12 +1,12 @@
 """Sender, connection, check, redirect, channel and fallback of one mail, in a value that explains itself (R4, M2, P8, S2)."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mailjobs.core.redirect import Redirect, dummy_address
+from mailjobs.core.redirect import OFF, UNREADABLE, Redirect, dummy_address, is_address
 from mailsettings.core.facts import Facts
-from mailsettings.core.parameters import on_anywhere, resolve, switched_on
+from mailsettings.core.parameters import Layer, on_anywhere, resolve, switched_on
 from mailsettings.core.relay import Connection, RelayDecision, decide_relay_for, refuse_relay
 from mailsettings.core.send_systems import Credentials, DeliveryMode, Over, SendsAsFirm, Stage
 from mailsettings.core.sender import SenderDecision, decide_sender, refuse_sender
@@ -27,6 +27,11 @@ class Channel(StrEnum):
     @property
     def by_server(self) -> bool:
         return self in {Channel.SMTP, Channel.EWS, Channel.GRAPH}
+
+    @property
+    def by_client(self) -> bool:
+        """Whether the mail waits for the user's own mail client (X1)."""
+        return self in {Channel.CLIENT, Channel.DRAFT}
 
 
 class Refusal(StrEnum):
@@ -123,8 +128,8 @@ def make_plan(facts: Facts) -> Plan:
     sender = decide_sender(facts, client_possible=client_possible)
     relay = decide_relay_for(facts, sender)
     channel = _channel(facts, mode, sender, relay)
-    refused = _refuse(facts, sender, relay, channel)
     redirect = redirect_now(facts)
+    refused = _refuse(facts, sender, relay, channel, redirect)
     return Plan(
         facts=facts,
         mode=mode,
@@ -133,16 +138,21 @@ def make_plan(facts: Facts) -> Plan:
         redirect=redirect,
         channel=Channel.NONE if refused else channel,
         refused=refused,
-        held=None if refused else _hold(facts, sender, channel),
+        held=None if refused else hold_now(facts, as_firm=sender.from_firm),
         hazards=tuple(_hazards(facts, sender, relay, channel, redirect)),
     )
 
 
 def redirect_now(facts: Facts) -> Redirect:
-    """The redirect in force: on at any level means on; the addresses of the nearest level that has any (U1, U2)."""
+    """The redirect in force: on at any level means on; the addresses of the nearest level that has any (U1, U2).
+
+    The print model's stage (ladder) and a database copied from elsewhere (U5) switch it on too.
+    """
+    if not all(map(_is_readable, facts.layers)):
+        return UNREADABLE
     stage_redirects = facts.print_model is not None and facts.print_model.stage is Stage.REDIRECTED
-    if not (stage_redirects or on_anywhere(facts.layers, "redirect_enabled")):
-        return Redirect(active=False, addresses=(), capture_only=False, dummy=False)
+    if not (facts.tenant.copied or stage_redirects or on_anywhere(facts.layers, "redirect_enabled")):
+        return OFF
     addresses = resolve(facts.layers, "redirect_addresses").value
     named = tuple(addresses) if isinstance(addresses, (tuple, list)) else ()
     return Redirect(
@@ -151,6 +161,33 @@ def redirect_now(facts: Facts) -> Redirect:
         capture_only=on_anywhere(facts.layers, "redirect_capture_only"),
         dummy=not named,
     )
+
+
+def hold_now(facts: Facts, *, as_firm: bool, approved: Collection[str] = ()) -> Hold | None:
+    """The first person's word that a mail needs and has not had; `as_firm`: it carries the firm's address (P8, ladder).
+
+    The firm's release also answers whether the sender means it.
+    """
+    if facts.tenant.is_com_customer and as_firm:
+        match facts.tenant.sends_as_firm:
+            case SendsAsFirm.HOLD if Hold.HELD_BY_FIRM not in approved:
+                return Hold.HELD_BY_FIRM
+            case SendsAsFirm.WARN if {Hold.HELD_BY_FIRM, Hold.CONFIRM_SENDS_AS_FIRM}.isdisjoint(approved):
+                return Hold.CONFIRM_SENDS_AS_FIRM
+            case _:
+                pass
+    stage = facts.print_model.stage if facts.print_model is not None else Stage.LIVE
+    return Hold.STAGE_HELD if stage is Stage.HELD and Hold.STAGE_HELD not in approved else None
+
+
+def _is_readable(layer: Layer) -> bool:
+    """Whether what a level says of redirect is what `parse_value` stores: damaged, it could mean that it is on (U2)."""
+    values = layer.holder.values
+    switches = (values.get("redirect_enabled"), values.get("redirect_capture_only"))
+    if any(value is not None and not isinstance(value, bool) for value in switches):
+        return False
+    addresses = values.get("redirect_addresses")
+    return addresses is None or (isinstance(addresses, (tuple, list)) and all(map(is_address, addresses)))
 
 
 def _mode(facts: Facts) -> DeliveryMode:
@@ -180,11 +217,13 @@ def _by_server(relay: RelayDecision) -> Channel:
     return Channel(relay.connection.system.over.value)
 
 
-def _refuse(facts: Facts, sender: SenderDecision, relay: RelayDecision, channel: Channel) -> Refusal | None:
+def _refuse(facts: Facts, sender: SenderDecision, relay: RelayDecision, channel: Channel, redirect: Redirect) -> Refusal | None:
     if not facts.user.active:
         return Refusal.USER_INACTIVE
     if facts.request.print_model and (facts.print_model is None or not facts.print_model.active):
         return Refusal.PRINT_MODEL_UNKNOWN
+    if not redirect.readable:
+        return Refusal.REDIRECT_UNREADABLE
     if refused := refuse_sender(facts, sender):
         return Refusal(refused.value)
     if (facts.unattended or channel is Channel.NONE or channel.by_server) and (missing := _missing(facts, sender, relay)):
@@ -200,20 +239,6 @@ def _missing(facts: Facts, sender: SenderDecision, relay: RelayDecision) -> Refu
     no_sender = Refusal.NO_SENDER if sender.offer is None else None
     no_connection = Refusal.NO_CONNECTION if relay.connection is None else None
     return no_sender or no_connection if facts.unattended else no_connection or no_sender
-
-
-def _hold(facts: Facts, sender: SenderDecision, channel: Channel) -> Hold | None:
-    if facts.tenant.is_com_customer and sender.from_firm:
-        match facts.tenant.sends_as_firm:
-            case SendsAsFirm.HOLD:
-                return Hold.HELD_BY_FIRM
-            case SendsAsFirm.WARN:
-                return Hold.CONFIRM_SENDS_AS_FIRM
-            case SendsAsFirm.ALLOW:
-                pass
-    if facts.print_model is not None and facts.print_model.stage is Stage.HELD:
-        return Hold.STAGE_HELD
-    return None
 
 
 def _hazards(

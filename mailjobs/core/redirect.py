@@ -5,38 +5,42 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailjobs.core.mime import check_header_block, clean, encoded_words, fold, mailbox_list, split_header_block
-from mailsettings.core.addresses import parse_recipient
+from mailsettings.core.addresses import AddressInvalid, parse_recipient
 
 DUMMY_DOMAIN = "test-dummy.at"  # U6
 ORIGINALS = "X-Postausgang-Original-Recipients"
 
-_RECIPIENT_FIELDS = frozenset(
+# Fields that cannot name anybody to whom a mail, an answer or a notice would go. Everything else is taken out, since nobody can
+# list the others: Reply-To, Errors-To, Disposition-Notification-To, X-Confirm-Reading-To, Mail-Copies-To, List-*, Resent-*, ...
+_HARMLESS_FIELDS = frozenset(
     {
-        "to",
-        "cc",
-        "bcc",
-        "reply-to",
-        "apparently-to",
-        "delivered-to",
-        "disposition-notification-to",
-        "envelope-to",
-        "errors-to",
-        "final-recipient",
-        "generate-delivery-report",
-        "mail-followup-to",
-        "mail-reply-to",
-        "original-recipient",
-        "return-path",
-        "return-receipt-to",
-        "x-confirm-reading-to",
-        "x-envelope-to",
-        "x-errors-to",
-        "x-original-to",
-        "x-rcpt-to",
-        ORIGINALS.lower(),
+        "auto-submitted",
+        "content-description",
+        "content-disposition",
+        "content-id",
+        "content-language",
+        "content-transfer-encoding",
+        "content-type",
+        "date",
+        "from",
+        "importance",
+        "in-reply-to",
+        "message-id",
+        "mime-version",
+        "organization",
+        "precedence",
+        "priority",
+        "references",
+        "sender",
+        "sensitivity",
+        "subject",
+        "user-agent",
+        "x-auto-response-suppress",
+        "x-mailer",
+        "x-priority",
     }
 )
-_RECIPIENT_PREFIXES = ("list-", "resent-")
+_RECIPIENTS = frozenset({"to", "cc", "bcc"})  # where the new To stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class Redirect:
     addresses: tuple[str, ...]
     capture_only: bool  # U6: send nothing, keep it to look at
     dummy: bool
+    readable: bool = True  # where it is not, nothing may be sent (U2); it then counts as active
+
+
+OFF = Redirect(active=False, addresses=(), capture_only=False, dummy=False)
+UNREADABLE = Redirect(active=True, addresses=(), capture_only=False, dummy=False, readable=False)
 
 
 def dummy_address(user_id: str) -> str:
@@ -54,6 +63,14 @@ def dummy_address(user_id: str) -> str:
     local = re.sub(r"[^a-z0-9._-]", "-", user_id.lower())
     local = re.sub(r"\.{2,}", ".", local)[:64].strip(".")
     return f"{local or 'unknown'}@{DUMMY_DOMAIN}"
+
+
+def is_address(text: object) -> bool:
+    """Whether a stored redirect address is one."""
+    try:
+        return isinstance(text, str) and bool(parse_recipient(text))
+    except AddressInvalid:
+        return False
 
 
 def in_force(now: Redirect, then: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -65,28 +82,32 @@ def in_force(now: Redirect, then: tuple[str, ...] | None) -> tuple[str, ...] | N
     return now.addresses if now.active else then
 
 
+def is_captured(now: Redirect, *, then: bool, released: bool) -> bool:
+    """Whether the mail is kept and not sent (U4, U6): now, or since it was queued (`then`) and until somebody releases it."""
+    return (now.active and now.capture_only) or (then and not released)
+
+
 def rewrite(headers: bytes, to: Sequence[str], originals: Mapping[str, Sequence[str]]) -> bytes:
     """The header block of the one message that goes to all redirect addresses (U1, U2).
 
-    Every field that can carry a recipient is taken out; `To` names the redirect addresses, `X-Postausgang-Original-Recipients`
-    the original envelope recipients by kind (`to`, `cc`, `bcc`). All else stays byte for byte. Raises ValueError without an
+    Only fields that cannot carry a recipient stay, byte for byte; `To` names the redirect addresses,
+    `X-Postausgang-Original-Recipients` the original envelope recipients by kind (`to`, `cc`, `bcc`). Raises ValueError without an
     address, AddressInvalid for a wrong one, MimeInvalid for a block that is none.
     """
     if not to:
         raise ValueError("redirect without an address")
     new_to = ("To", mailbox_list("To", [parse_recipient(address) for address in to], "to").encode("ascii"))
     fields = split_header_block(headers)
-    kept = [field for field in fields if not _carries_recipient(field[0])]
-    before = next((index for index, (name, _) in enumerate(fields) if _carries_recipient(name)), len(fields))
-    written = [*kept[:before], new_to, *kept[before:], (ORIGINALS, fold(ORIGINALS, _original_tokens(originals)).encode("ascii"))]
+    first = next((index for index, (name, _) in enumerate(fields) if name.lower() in _RECIPIENTS), len(fields))
+    originals_field = (ORIGINALS, fold(ORIGINALS, _original_tokens(originals)).encode("ascii"))
+    written = [*_harmless(fields[:first]), new_to, *_harmless(fields[first:]), originals_field]
     block = b"".join(raw for _, raw in written)
     check_header_block(block, [name for name, _ in written])
     return block
 
 
-def _carries_recipient(name: str) -> bool:
-    lowered = name.lower()
-    return lowered in _RECIPIENT_FIELDS or lowered.startswith(_RECIPIENT_PREFIXES)
+def _harmless(fields: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    return [field for field in fields if field[0].lower() in _HARMLESS_FIELDS]
 
 
 def _original_tokens(originals: Mapping[str, Sequence[str]]) -> list[str]:

@@ -4,6 +4,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from mailjobs.selectors import worker_alive
+from mailsettings.installation import copied_from
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -12,9 +13,9 @@ def healthz(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database and worker are there; 503 with the reason where one is not (J1)."""
+    """Database and worker are there, and the database is no copy; 503 with the reason where it is not so (J1, U5)."""
     try:
-        reason = None if worker_alive() else "no_worker"
+        reason = "copied_database" if copied_from() is not None else None if worker_alive() else "no_worker"
     except DatabaseError:
         reason = "no_database"
     return JsonResponse({"ready": reason is None, "reason": reason}, status=503 if reason else 200)

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from mailsettings import policy_lock
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
 from mailsettings.models import AuditEvent, ClaimedAddress, EmailAccount, ParameterSet, Tenant, User
 from mailsettings.wording import say_address_fault
@@ -79,10 +80,12 @@ class Book:
         AuditEvent.objects.create(actor=self.actor, tenant=tenant, action=action, subject=subject, before=old, after=new)
 
     def policy_changed(self, tenant: Tenant) -> None:
-        """Make every mail that is about to go look again (U2)."""
+        """Make every mail that is about to go, or to be queued, look again (U2, U4)."""
         if tenant.pk not in self.tightened:
             self.tightened.add(tenant.pk)
-            Tenant.objects.filter(pk=tenant.pk).update(policy_epoch=F("policy_epoch") + 1)
+            with transaction.atomic():
+                policy_lock.hold_alone(tenant.firm_id or tenant.pk)
+                Tenant.objects.filter(pk=tenant.pk).update(policy_epoch=F("policy_epoch") + 1)
             transaction.on_commit(lambda: _settle_policies([tenant.pk]))
 
 

@@ -22,6 +22,7 @@ from diagnostics import sink
 from diagnostics.demo import load_demo
 from diagnostics.processes import Child, GaveUp, Supervisor
 from mailsettings import demo
+from mailsettings.installation import copied_from
 
 
 class Command(BaseCommand):
@@ -57,6 +58,10 @@ class Command(BaseCommand):
     def prepare(self, *, with_demo: bool) -> None:
         """What must stand before the first process starts: tables, static files, demo tenants."""
         call_command("migrate", interactive=False, verbosity=0)
+        if (original := copied_from()) is not None:
+            self.stderr_line(
+                f"This database is a copy of the installation {original}: nothing is delivered until `manage.py adopt`."
+            )
         collect_static_files()
         forget_old_calls()
         if with_demo and not get_user_model().objects.exists():

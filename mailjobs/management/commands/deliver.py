@@ -6,10 +6,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
 
 from mailjobs.command_line import print_json, say
 from mailjobs.delivery import run
 from mailjobs.preparation import DEFAULT_SESSIONS
+from mailsettings.installation import copied_from
 
 
 class Command(BaseCommand):
@@ -21,6 +23,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: object, **options: Any) -> None:
+        if (original := copied_from()) is not None:
+            say(
+                _("Paused: this database is a copy of the installation %(name)s. “manage.py adopt” ends that.")
+                % {"name": original}
+            )
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_unused: stop.set())

@@ -14,6 +14,7 @@ from mailjobs.matrix import cells
 from mailsettings.changes import Book
 from mailsettings.configuration import ConfigurationInvalid, import_document, load
 from mailsettings.export import dump, export_document
+from mailsettings.installation import copied_from
 
 
 class Command(BaseCommand):
@@ -32,6 +33,7 @@ class Command(BaseCommand):
             tenant = tenant_named(options["tenant"]) if options["tenant"] else None
             sys.stdout.write(dump(export_document(tenant)))
             return
+        copied_from()  # whoever fills a new database is the installation it belongs to (U5)
         with open_text(options["file"]) as stream:
             text = stream.read()
         try:

@@ -1,18 +1,19 @@
 """Redirect mode: nobody real gets a mail, and nothing else of the mail changes (rules U, Z17)."""
 
 import email
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mailjobs.core.mime import Content, MimeInvalid, freeze, split_header_block
-from mailjobs.core.redirect import ORIGINALS, Redirect, dummy_address, in_force, rewrite
+from mailjobs.core.redirect import OFF, ORIGINALS, Redirect, dummy_address, in_force, is_captured, rewrite
 from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient
 
 ON = Redirect(active=True, addresses=("now@kanzlei-huber.example",), capture_only=False, dummy=False)
-OFF = Redirect(active=False, addresses=(), capture_only=False, dummy=False)
+CAPTURING = replace(ON, capture_only=True)
 MAIL = freeze(
     Content(
         message_id="<1@kanzlei-huber.example>",
@@ -101,14 +102,48 @@ def test_j10_everything_else_stays_byte_for_byte_and_in_order() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["To", "CC", "bcc", "rEPLY-tO", "Resent-To", "Resent-Bcc", "List-Post", "List-Unsubscribe", "Disposition-Notification-To",
-     "Return-Receipt-To", "Errors-To", "X-Confirm-Reading-To", "Original-Recipient", "Delivered-To", "Apparently-To", ORIGINALS],
+    ["To", "CC", "bcc", "rEPLY-tO", "Resent-To", "Resent-Bcc", "Resent-Reply-To", "List-Post", "List-Unsubscribe", "List-Owner",
+     "Disposition-Notification-To", "Return-Receipt-To", "Errors-To", "X-Confirm-Reading-To", "Read-Receipt-To",
+     "Registered-Mail-Reply-Requested-By", "X-Forwarded-To", "X-Forwarded-For", "Mail-Copies-To", "Mail-Followup-To",
+     "Mail-Reply-To", "Original-Recipient", "Final-Recipient", "Delivered-To", "Apparently-To", "Envelope-To", "X-Original-To",
+     "X-Envelope-To", "X-Rcpt-To", "X-Gm-Original-To", "X-Pmrqc", "Return-Path", "Generate-Delivery-Report", "Abuse-Reports-To",
+     "X-Nobody-Knows-What", ORIGINALS],
 )  # fmt: skip
-def test_u1_every_field_that_can_carry_a_recipient_is_taken_out_whole(name: str) -> None:
-    block = f"Subject: x\r\n{name}: real@example.org,\r\n\tother@example.org\r\nX-Topic: to\r\n".encode()
+def test_u1_every_field_that_could_carry_a_recipient_is_taken_out_whole(name: str) -> None:
+    block = f"Subject: x\r\n{name}: real@example.org,\r\n\tother@example.org\r\nX-Priority: 1\r\n".encode()
     written = rewrite(block, ["one@test.example"], {})
     assert b"example.org" not in written
-    assert [field for field, _ in split_header_block(written)] == ["Subject", "To", "X-Topic", ORIGINALS]
+    names = {field for field, _ in split_header_block(written)}
+    assert names == {"Subject", "To", "X-Priority", ORIGINALS}
+
+
+@given(st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,40}", fullmatch=True))
+def test_u1_no_field_that_is_not_known_to_be_harmless_stays(name: str) -> None:
+    harmless = {"date", "from", "sender", "subject", "message-id", "mime-version", "references", "in-reply-to", "x-mailer",
+                "user-agent", "organization", "importance", "priority", "precedence", "sensitivity"}  # fmt: skip
+    assume(name.lower() not in harmless and not name.lower().startswith("content-"))
+    assert b"example.org" not in rewrite(f"{name}: real@example.org\r\n".encode(), ["one@test.example"], {})
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "released", "expected"),
+    [
+        (OFF, False, False, False),
+        (OFF, True, False, True),
+        (OFF, True, True, False),
+        (ON, False, False, False),
+        (ON, True, False, True),
+        (ON, True, True, False),
+        (CAPTURING, False, False, True),
+        (CAPTURING, False, True, True),
+        (CAPTURING, True, True, True),
+        (Redirect(active=False, addresses=(), capture_only=True, dummy=False), False, False, False),
+    ],
+)
+def test_u6_what_is_captured_stays_so_until_released_and_capturing_now_keeps_everything(
+    now: Redirect, then: bool, released: bool, expected: bool
+) -> None:
+    assert is_captured(now, then=then, released=released) is expected
 
 
 def test_u1_a_mail_without_recipient_fields_gets_its_to_at_the_end() -> None:

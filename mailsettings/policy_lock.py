@@ -1,0 +1,31 @@
+"""Which comes first, a change of policies or a decision made under them: one lock for each firm and its Com customers (U2, U4).
+
+Who decides shares it until the decision stands in the database; who changes a policy has it alone and, once waiting, is let in
+before later deciders. (Share locks on the tenant's row alone do not queue: a stream of them keeps a change out for ever.) Both
+need a transaction and hold the lock to its end. Databases with one writer at a time have the order anyway.
+"""
+
+from collections.abc import Iterable
+
+from django.db import connection
+
+NAMESPACE = 0x506F  # of advisory locks that others may take in the same database
+
+
+def share(firm_ids: Iterable[int]) -> None:
+    """Decide under the policies of these firms as they are now."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            for firm_id in sorted(set(firm_ids)):
+                cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [NAMESPACE, _key(firm_id)])
+
+
+def hold_alone(firm_id: int) -> None:
+    """Change the policies of a firm or one of its Com customers."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [NAMESPACE, _key(firm_id)])
+
+
+def _key(firm_id: int) -> int:
+    return firm_id % 0x8000_0000  # the lock's name has room for 31 bits; two firms of one name only wait for each other

@@ -1,0 +1,79 @@
+"""Switching redirect mode as people do, and who got what, for the tests of rules U."""
+
+from typing import Any, Literal
+
+from django.db import transaction
+
+from mailjobs import delivery
+from mailjobs.models import MailJob
+from mailsettings.changes import Book, own_values, save_parameters, save_tenant
+from mailsettings.core.send_systems import TenantKind
+from mailsettings.models import ParameterSet, Tenant, User
+from tests.cast import user
+from tests.services import CountingServer
+
+Mode = Literal["off", "on", "capture"]
+MODES: tuple[Mode, ...] = ("off", "on", "capture")
+
+
+def tenant(slug: str) -> Tenant:
+    return Tenant.objects.select_related("firm").get(slug=slug)
+
+
+def owner_of(level: str) -> Tenant | User:
+    """Whose settings they are in which Mia's redirect can stand."""
+    return user("mia") if level == "user" else tenant({"firm": "huber", "com customer": "muster"}[level])
+
+
+def change(owner: Tenant | User, **values: object) -> None:
+    """Change parameters as a page does: in one transaction, whose end the call waits for (U2)."""
+    with transaction.atomic():
+        save_parameters(Book("test"), owner, {**own_values(owner), **values})
+
+
+def switch(mode: Mode, address: str = "probe@kanzlei-huber.example", *, owner: Tenant | User | None = None) -> None:
+    """Redirect mode off, on to this address, or capturing only; the firm's unless it is said whose."""
+    change(
+        owner or tenant("huber"),
+        redirect_enabled=mode != "off",
+        redirect_addresses=[address],
+        redirect_capture_only=mode == "capture",
+    )
+
+
+def damage(owner: Tenant | User, values: object) -> None:
+    """Write into the database what no door lets in; an object is added to what stands there."""
+    own = {"tenant": owner} if isinstance(owner, Tenant) else {"user": owner}
+    row, _created = ParameterSet.objects.get_or_create(**own)
+    row.values = {**row.values, **values} if isinstance(values, dict) else values
+    row.save()
+
+
+def let_send_as_firm(slug: str, policy: str) -> None:
+    """The firm's decision about a Com customer's mail that carries its address (P8)."""
+    row = tenant(slug)
+    with transaction.atomic():
+        save_tenant(
+            Book("test"),
+            slug=slug,
+            name=row.name,
+            kind=TenantKind(row.kind),
+            firm=row.firm,
+            sends_as_firm=policy,
+            locked=row.locked,
+        )
+
+
+def deliver(**options: Any) -> dict[str, float]:
+    return delivery.run(until_empty=True, **options).document()
+
+
+def arrived(server: CountingServer) -> set[str]:
+    """Everybody who got something."""
+    return set(server.recipients)
+
+
+def held(job_id: int | None = None) -> tuple[str, str, str]:
+    """State, reason and whom it waits for, of this job or the only one."""
+    job = MailJob.objects.get() if job_id is None else MailJob.objects.get(pk=job_id)
+    return job.state, job.held_reason, job.held_for
