@@ -69,12 +69,25 @@ class DeliveryMode(StrEnum):
 
 
 class Stage(StrEnum):
-    """The introduction ladder of a print model."""
+    """The introduction ladder of a print model, from the lowest rung up."""
 
     DRAFT = "draft"
     REDIRECTED = "redirected"
     HELD = "held"
     LIVE = "live"
+
+    @property
+    def rung(self) -> int:
+        """How high it is, from 0."""
+        return tuple(Stage).index(self)
+
+    def leads_to(self, other: "Stage") -> bool:
+        """Whether somebody may move a print model from here to there: one rung up, or down to any."""
+        return other is not self and other.rung <= self.rung + 1
+
+    def ends_redirection(self, other: "Stage") -> bool:
+        """Whether a move from here to there lets mail go to its real recipients that until now went elsewhere."""
+        return self is Stage.REDIRECTED and other.rung > self.rung
 
 
 class SendsAsFirm(StrEnum):
