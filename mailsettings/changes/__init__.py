@@ -3,7 +3,14 @@
 Forms, admin, API and import call it. A value that cannot be is `Refused`; what is allowed but unwise comes back as a warning.
 """
 
-from mailsettings.changes.accounts import save_account, save_print_model
+from mailsettings.changes.accounts import (
+    STAGE_MOVED,
+    move_stage,
+    name_of_model,
+    save_account,
+    save_print_model,
+    template_objections,
+)
 from mailsettings.changes.book import (
     POLICY_KEYS,
     Book,
@@ -48,6 +55,7 @@ from mailsettings.changes.vanishing import (
 
 __all__ = [
     "POLICY_KEYS",
+    "STAGE_MOVED",
     "Book",
     "Lost",
     "Objection",
@@ -61,7 +69,9 @@ __all__ = [
     "departures",
     "forget_secret",
     "lost_senders",
+    "move_stage",
     "moves_sender",
+    "name_of_model",
     "own_sender_of",
     "own_values",
     "refuse_deputy",
@@ -86,6 +96,7 @@ __all__ = [
     "set_deputy",
     "set_password",
     "sync_sender",
+    "template_objections",
     "warn_of_ignored",
     "warn_of_stale_secrets",
 ]
