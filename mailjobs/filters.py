@@ -39,11 +39,12 @@ class Search:
     state: str = ""  # of a job, or outcome of a log line
     error: str = ""  # what the error begins with
     run: str = ""
+    user: str = ""  # the acting user's ID
 
     @property
     def active(self) -> bool:
         """Whether anything but a tab narrows the list."""
-        return bool(self.query or self.since or self.until or self.error or self.run)
+        return bool(self.query or self.since or self.until or self.error or self.run or self.user)
 
 
 def search_of(data: QueryDict) -> Search:
@@ -55,6 +56,7 @@ def search_of(data: QueryDict) -> Search:
         state=data.get("state", "") if data.get("state", "") in {*StateChoices.values, *LogOutcome.values} else "",
         error=data.get("error", "").replace("\0", "")[:300],
         run=data.get("run", "").replace("\0", "")[:200],
+        user=data.get("user", "").replace("\0", "")[:64],
     )
 
 
@@ -67,6 +69,8 @@ def narrow_jobs(rows: QuerySet[MailJob], search: Search) -> QuerySet[MailJob]:
         rows = rows.filter(last_error__startswith=search.error)
     if search.run:
         rows = rows.filter(run=search.run)
+    if search.user:
+        rows = rows.filter(user__login=search.user)
     return rows.filter(**_between("created_at", search))
 
 
@@ -79,6 +83,8 @@ def narrow_log(rows: QuerySet[MailLogEntry], search: Search) -> QuerySet[MailLog
         rows = rows.filter(error__startswith=search.error)
     if search.run:
         rows = rows.filter(job__run=search.run)
+    if search.user:
+        rows = rows.filter(user__login=search.user)
     return rows.filter(**_between("at", search))
 
 
@@ -129,6 +135,7 @@ def chips_of(search: Search, data: QueryDict) -> list[Mapping[str, str]]:
         ("to", search.until and _("Up to %(day)s") % {"day": date_format(search.until, "SHORT_DATE_FORMAT")}),
         ("error", search.error and _("Error: %(text)s") % {"text": search.error}),
         ("run", search.run and _("Print run: %(text)s") % {"text": search.run}),
+        ("user", search.user and _("Acting user: %(text)s") % {"text": search.user}),
     ]
     return [{"label": label, "remove_url": address(data, **{key: None})} for key, label in found if label]
 

@@ -17,6 +17,7 @@ from mailsettings.models import EmailAccount, Employee, User
 PRIMARY = {"td": {"class": "cell-primary"}}
 CLIP = {"td": {"class": "cell-clip"}}
 FIT = {"td": {"class": "cell-fit"}}
+WORDS = {"td": {"class": "cell-words"}}
 NOTHING = "–"
 
 
@@ -94,11 +95,13 @@ class UserRow:
 class UserTable(tables.Table):  # type: ignore[misc]
     """Users: who they are, with which address they send, who stands in for them."""
 
-    login = tables.Column(verbose_name=gettext_lazy("User ID"), accessor="user__login", attrs=PRIMARY)
-    name = tables.Column(verbose_name=gettext_lazy("Name"), accessor="user__name", attrs=FIT)
-    role = tables.Column(verbose_name=gettext_lazy("Role"), attrs=FIT)
-    employee = tables.Column(verbose_name=gettext_lazy("Employee"), accessor="employee__name", default=NOTHING, attrs=FIT)
-    sender = tables.Column(verbose_name=gettext_lazy("Own sender address"), empty_values=())
+    login = tables.Column(
+        verbose_name=gettext_lazy("User ID"), accessor="user__login", attrs={"td": {"class": "cell-primary cell-user"}}
+    )
+    name = tables.Column(verbose_name=gettext_lazy("Name"), accessor="user__name", attrs=WORDS)
+    role = tables.Column(verbose_name=gettext_lazy("Role"), attrs=WORDS)
+    employee = tables.Column(verbose_name=gettext_lazy("Employee"), accessor="employee__name", default=NOTHING, attrs=WORDS)
+    sender = tables.Column(verbose_name=gettext_lazy("Own sender"), empty_values=(), attrs={"td": {"class": "cell-sender"}})
     deputy = tables.Column(verbose_name=gettext_lazy("Deputy"), accessor="user__deputy__login", default=NOTHING, attrs=FIT)
     is_active = tables.Column(verbose_name=gettext_lazy("Active"), accessor="user__is_active", attrs=FIT)
 

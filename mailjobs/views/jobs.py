@@ -41,7 +41,7 @@ class Jobs(Page):
             shown=_shown(len(page.rows), total),
             tabs=self._tabs(search, counts),
             chips=chips_of(search, request.GET),
-            keep=[(name, value) for name in ("state", "error", "run") if (value := getattr(search, name))],
+            keep=[(name, value) for name in ("state", "error", "run", "user") if (value := getattr(search, name))],
             actions=_actions(),
             nothing_at_all=not search.active and not search.state,
         )

@@ -34,7 +34,7 @@ class Log(Page):
             page=page,
             tabs=_tabs(request, search),
             chips=chips_of(search, request.GET),
-            keep=[(name, value) for name in ("state", "error", "run") if (value := getattr(search, name))],
+            keep=[(name, value) for name in ("state", "error", "run", "user") if (value := getattr(search, name))],
             nothing_at_all=not search.active and not search.state,
         )
 

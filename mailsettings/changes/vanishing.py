@@ -119,7 +119,7 @@ def _what_happened(employee: Employee, before: Employee | None) -> tuple[str, st
         return "user", message % words
     if before is not None and before.is_active and not employee.is_active:
         message = _(
-            "A deactivated employee gives no sender address (rule C2), %(employee)s neither: change it there first, "
+            "With %(employee)s deactivated it is nobody's (rule C2): change it there first, "
             "or deactivate the user %(user)s first."
         )
         return "is_active", message % words
