@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from mailjobs.core.plan import redirect_now
 from mailjobs.core.redirect import Redirect
 from mailjobs.models import StateChoices
+from mailjobs.releasing import held_for_firm
 from mailjobs.selectors import jobs_visible_to, messages_of, oldest_due, worker_alive
 from mailsettings.access import Right, may
 from mailsettings.context_processors import navigation, url_of
@@ -63,7 +64,12 @@ def redirect_of(user: User) -> Redirect | None:
 def _badges(user: User) -> dict[str, tuple[str, str]]:
     unread = messages_of(user).filter(read_at=None)[: MOST + 1].count()
     failed = jobs_visible_to(user).filter(state=StateChoices.FAILED)[: MOST + 1].count()
-    return {"inbox": (_count(unread), _("unread")), "jobs": (_count(failed), _("failed"))}
+    held = held_for_firm(user)[: MOST + 1].count()
+    return {
+        "inbox": (_count(unread), _("unread")),
+        "jobs": (_count(failed), _("failed")),
+        "releases": (_count(held), _("waiting for the firm")),
+    }
 
 
 def _count(number: int) -> str:

@@ -13,11 +13,10 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
 from mailjobs.models import LogOutcome, MailJob, MailLogEntry, StateChoices
 from mailjobs.remedies import say_error
-from mailjobs.wording import HOLDS
+from mailjobs.wording import HOLDS, say_hold
 
 # How the stamp of a log line looks.
 OUTCOME_STAMPS: Mapping[str, str] = {
@@ -118,7 +117,7 @@ def plan_of(entry: MailLogEntry) -> dict[str, Any]:
 def note_of(job: MailJob, discretion: Discretion) -> str:
     """The line below the subject: the last error, or what the mail waits for."""
     if job.state == StateChoices.HELD and job.held_reason in HOLDS:
-        return str(HOLDS[Hold(job.held_reason)])
+        return say_hold(job.held_reason, job.sender_address)
     if job.waiting_login and job.state in {StateChoices.NEW, StateChoices.DEFERRED}:
         return _("Waits: the log-in at the mail server was refused and is paused.")
     error = say_error(discretion.text(job.plan, job.last_error))

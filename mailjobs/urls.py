@@ -5,12 +5,14 @@ from django.urls import path
 
 from mailjobs.views.account import LogIn, SetTheme, set_language
 from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
+from mailjobs.views.com_customers import ComCustomer, ComCustomers, ComCustomersExport
 from mailjobs.views.dashboard import Dashboard
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
 from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
 from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
+from mailjobs.views.releases import Release, Releases
 from mailjobs.views.senders import Senders, SendersExport
 
 urlpatterns = [
@@ -26,6 +28,11 @@ urlpatterns = [
     path("log/", Log.as_view(), name="log"),
     path("log/<int:pk>/", LogEntry.as_view(), name="log_entry"),
     path("inbox/", Inbox.as_view(), name="inbox"),
+    path("com-customers/", ComCustomers.as_view(), name="com_customers"),
+    path("com-customers/leaks.csv", ComCustomersExport.as_view(), name="com_customers_csv"),
+    path("com-customers/<int:pk>/", ComCustomer.as_view(), name="com_customer"),
+    path("com-customers/releases/", Releases.as_view(), name="releases"),
+    path("com-customers/releases/<int:pk>/", Release.as_view(), name="release"),
     path("senders/", Senders.as_view(), name="senders"),
     path("senders/matrix.csv", SendersExport.as_view(), name="senders_csv"),
     path("accounts/login/", LogIn.as_view(), name="login"),

@@ -76,6 +76,10 @@ HOLDS: Mapping[str, object] = {
     Hold.CAPTURED: gettext_lazy("The redirect mode captures mail only: nothing is sent."),
     Hold.RESTORED: gettext_lazy("The database was restored; the mail may have been sent since."),
 }
+_HOLDS_OF_ADDRESS: Mapping[str, object] = {
+    Hold.HELD_BY_FIRM: gettext_lazy("The mail would carry the firm's address %(address)s and waits for the firm's release."),
+    Hold.CONFIRM_SENDS_AS_FIRM: gettext_lazy("This mail carries the firm's address %(address)s. Confirm that this is meant."),
+}
 HAZARDS: Mapping[str, object] = {
     Hazard.SENDS_AS_FIRM: gettext_lazy("The mail carries the firm's address instead of the Com customer's."),
     Hazard.SHARED_IDENTITY: gettext_lazy(
@@ -157,6 +161,13 @@ def say_message_fault(invalid: MessageInvalid) -> str:
         return f"{invalid.field}: {ADDRESS_FAULTS[Fault(invalid.detail)]}"
     text = MESSAGE_FAULTS.get(invalid.code, gettext_lazy("%(field)s is not valid."))
     return str(text) % {"field": invalid.field, "detail": invalid.detail}
+
+
+def say_hold(hold: str, address: str = "") -> str:
+    """Why a mail is held, with the address that it would carry where that is the reason; empty for an unknown hold."""
+    if address and hold in _HOLDS_OF_ADDRESS:
+        return str(_HOLDS_OF_ADDRESS[hold]) % {"address": address}
+    return str(HOLDS.get(hold, ""))
 
 
 def say_held_for(who: str) -> str:

@@ -44,6 +44,7 @@ _ADDRESSES = _Entry("addresses", gettext_lazy("Claimed addresses"), "account", R
 _EMPLOYEES = _Entry("employees", gettext_lazy("Employees"), "employee", Right.MANAGE_SETTINGS)
 _USERS = _Entry("users", gettext_lazy("Users"), "users", Right.MANAGE_SETTINGS)
 _CUSTOMERS = _Entry("com_customers", gettext_lazy("Com customers"), "com-customer", Right.MANAGE_COM_CUSTOMERS)
+_RELEASES = _Entry("releases", gettext_lazy("Release queue"), "state-held", Right.MANAGE_COM_CUSTOMERS)
 _DIAGNOSIS = _Entry("diagnosis", gettext_lazy("Mail system diagnosis"), "diagnosis")
 _ADVISOR = _Entry("advisor", gettext_lazy("Configuration advisor"), "advisor", Right.MANAGE_SETTINGS)
 _MAILBOX = _Entry("test_mailbox", gettext_lazy("Test mailbox"), "flask")
@@ -54,7 +55,7 @@ _EVERYBODY: _Groups = (
     ("", (_DASHBOARD,)),
     (_MAIL, (_JOBS, _LOG, _INBOX, _RUNS)),
     (_WHO_SENDS, (_SENDERS, _SETTINGS, _OWN, _ACCOUNTS, _ADDRESSES, _MODELS)),
-    (_PEOPLE, (_EMPLOYEES, _USERS, _CUSTOMERS)),
+    (_PEOPLE, (_EMPLOYEES, _USERS, _CUSTOMERS, _RELEASES)),
     (_CHECK, (_DIAGNOSIS, _ADVISOR, _MAILBOX)),
 )
 _COM_USER: _Groups = (("", (_DASHBOARD, _SENDERS, _JOBS, _INBOX, _OWN, _MAILBOX)),)  # the log is a step away from the jobs
@@ -62,6 +63,7 @@ _OPERATOR: _Groups = (
     ("", (_DASHBOARD,)),
     (_MAIL, (_JOBS, _LOG)),
     (_WHO_SENDS, (_SENDERS,)),
+    (_PEOPLE, (_CUSTOMERS,)),
     (_OPERATION, (_ADMIN, _ADVISOR, _MAILBOX)),
 )
 

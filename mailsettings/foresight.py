@@ -65,8 +65,9 @@ matrices: list[Callable[[Sequence[Tenant], User], Matrix]] = []
 
 
 def matrix_of(tenants: Sequence[Tenant], reader: User) -> dict[Place, Cell]:
-    """The cells of the sender matrix of these tenants as they are now."""
-    return {place: cell for matrix in matrices for place, cell in matrix(tenants, reader).items()}
+    """The cells of the sender matrix of these tenants as they are stored now, whatever these objects remember."""
+    stored = Tenant.objects.select_related("firm").in_bulk([tenant.pk for tenant in tenants])
+    return {place: cell for matrix in matrices for place, cell in matrix(list(stored.values()), reader).items()}
 
 
 def compare(before: Matrix, after: Matrix, consequences: Sequence[str] = ()) -> Foresight:

@@ -2,11 +2,14 @@
 
 from django.urls import path
 
-from mailsettings.views import accounts, employee_import, employees, parameters, users
+from mailsettings.views import accounts, employee_import, employees, locks, parameters, tenants, users
 
 urlpatterns = [
     path("settings/", parameters.GeneralSettings.as_view(), name="settings"),
     path("settings/own/", parameters.OwnSettings.as_view(), name="own_settings"),
+    path("settings/locks/", locks.Locks.as_view(), name="locks"),
+    path("com-customers/new/", tenants.ComCustomerNew.as_view(), name="com_customer_new"),
+    path("com-customers/firms/new/", tenants.FirmNew.as_view(), name="firm_new"),
     path("email-accounts/", accounts.Accounts.as_view(), name="accounts"),
     path("email-accounts/new/", accounts.AccountNew.as_view(), name="account_new"),
     path("email-accounts/<int:pk>/", accounts.Account.as_view(), name="account"),

@@ -11,21 +11,25 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from mailjobs.context_processors import redirect_of
-from mailjobs.core.plan import Channel, make_plan
+from mailjobs.core.plan import Channel, Hazard, Hold, make_plan
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.explanation import document_of
 from mailjobs.models import LogOutcome, StateChoices
+from mailjobs.releasing import waiting_for
 from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import jobs_visible_to, log_visible_to
 from mailjobs.tables import moment
-from mailjobs.views.explained import facts_of_plan
+from mailjobs.views.explained import facts_of_plan, hazards_of
 from mailsettings.access import Right, may
+from mailsettings.beforehand import said_beforehand
 from mailsettings.context_processors import url_of
 from mailsettings.core.facts import Request
 from mailsettings.core.parameters import resolve
 from mailsettings.core.send_systems import Role
+from mailsettings.leavers import still_named
 from mailsettings.models import Tenant, User
 from mailsettings.portal import Page
 from mailsettings.selectors import facts_of, general_layers
@@ -56,6 +60,7 @@ class Dashboard(Page):
         return self.show(
             figures=_figures(reader),
             how=_how_mail_goes(reader, discretion),
+            waiting=_waiting(reader),
             steps=steps if any(not step.done for step in steps) else [],
             incidents=_incidents(reader, discretion),
         )
@@ -73,15 +78,59 @@ def _figures(reader: User) -> dict[str, int]:
     return {**counts, "sent": sent.count()}
 
 
+def _waiting(reader: User) -> list[dict[str, object]]:
+    """What waits for a word of the reader's (delivery contract 1), each with the page where it is given."""
+    counts, held = waiting_for(reader), f"{reverse('jobs')}?{urlencode({'state': StateChoices.HELD.value})}"
+    found = []
+    for hold, url, text in (
+        (
+            Hold.HELD_BY_FIRM,
+            reverse("releases"),
+            ngettext(
+                "%(count)s mail of a Com customer would carry the firm's address and waits for your release",
+                "%(count)s mails of Com customers would carry the firm's address and wait for your release",
+                counts.get(Hold.HELD_BY_FIRM, 0),
+            ),
+        ),
+        (
+            Hold.CONFIRM_SENDS_AS_FIRM,
+            held,
+            ngettext(
+                "%(count)s mail carries the firm's address and waits for your confirmation",
+                "%(count)s mails carry the firm's address and wait for your confirmation",
+                counts.get(Hold.CONFIRM_SENDS_AS_FIRM, 0),
+            ),
+        ),
+        (
+            Hold.STAGE_HELD,
+            held,
+            ngettext(
+                "%(count)s mail of a print model that is being introduced waits for your approval",
+                "%(count)s mails of print models that are being introduced wait for your approval",
+                counts.get(Hold.STAGE_HELD, 0),
+            ),
+        ),
+    ):
+        if count := counts.get(hold):
+            found.append({"text": text % {"count": count}, "url": url})
+    return found
+
+
 def _how_mail_goes(reader: User, discretion: Discretion) -> dict[str, object] | None:
     """The explanation of an ordinary mail of the reader's (R4); None for an operator, who sends none."""
     if reader.tenant is None:
         return None
-    document = document_of(make_plan(facts_of(reader, Request())))
+    plan = make_plan(facts_of(reader, Request()))
+    document = document_of(plan)
     facts = facts_of_plan(document, discretion)
     sender = document["sender"]
+    beforehand = said_beforehand(plan.facts, reader) if plan.allowed else None
+    hazards = [danger.text for danger in hazards_of(document, discretion) if danger.code != Hazard.SENDS_AS_FIRM]
     return {
         **facts,
+        "hazards": hazards,
+        "beforehand": beforehand,
+        "beforehand_url": url_of(beforehand.page) if beforehand and beforehand.page else "",
         "sentence": _sentence(document, discretion, str(facts["server"])),
         "sender": sender,
         "refused": document["refused"],
@@ -126,6 +175,7 @@ def _first_hour(reader: User) -> list[Step]:
         ),
         _first_mail(reader),
         _employees(tenant),
+        _leavers(tenant),
         _redirect(reader, settings),
     ]
 
@@ -150,6 +200,19 @@ def _employees(tenant: Tenant) -> Step:
     words = {"missing": missing, "all": people.count()}
     text = _("%(missing)s of %(all)s users are linked to no employee; “Check sender” would refuse their mail") % words
     return Step(done=False, text=text, url=url_of("employees"), label=_("Link"))
+
+
+def _leavers(tenant: Tenant) -> Step:
+    """T6: it comes back with everybody who leaves, until somebody has decided what becomes of what names them."""
+    count = len(still_named(tenant))
+    if not count:
+        return Step(done=True, text=_("Nothing names a user or employee who has left"))
+    text = ngettext(
+        "%(count)s user or employee has left and is still named",
+        "%(count)s users or employees have left and are still named",
+        count,
+    )
+    return Step(done=False, text=text % {"count": count}, url=f"{url_of('users')}#still-named", label=_("Decide"))
 
 
 def _redirect(reader: User, settings: str) -> Step:

@@ -7,8 +7,9 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.filters import address, page_of
@@ -28,6 +29,8 @@ STAMPS = {
     InternalMessage.Kind.DELAYED: "deferred",
     InternalMessage.Kind.REFUSED: "refused",
     InternalMessage.Kind.HELD: "held",
+    InternalMessage.Kind.REJECTED: "refused",
+    InternalMessage.Kind.PASSED_ON: "held",
 }
 WORDS = {**dict(StateChoices.choices), "refused": LogOutcome.REFUSED.label}
 
@@ -50,11 +53,19 @@ class Incident:
 
     @property
     def label(self) -> str:
-        return str(WORDS[self.stamp])
+        if self.kind == InternalMessage.Kind.REJECTED:
+            return pgettext("mail", "Rejected")
+        return _("Taken over") if self.passed_on else str(WORDS[self.stamp])
 
     @property
     def more(self) -> int:
-        return self.count - len(self.letters)
+        no_job_waits = self.passed_on or self.kind == InternalMessage.Kind.REJECTED
+        return 0 if no_job_waits else self.count - len(self.letters)
+
+    @property
+    def passed_on(self) -> bool:
+        """Whether it tells of a leaver's mails, all of them in one message (T6)."""
+        return self.kind == InternalMessage.Kind.PASSED_ON
 
 
 class Inbox(Page):
@@ -99,18 +110,20 @@ def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> li
     for letter in letters:
         plan = letter.job.plan if letter.job else {}
         cause = cause_of(letter.error) if letter.error else ""
+        if letter.kind == InternalMessage.Kind.PASSED_ON:
+            cause = letter.subject  # the leaver's user-ID
         error = say_error(discretion.text(plan, letter.error))
         if (letter.kind, cause) not in found:
             found[letter.kind, cause] = Incident(letter.kind, cause, _title(letter, error), newest=moment(letter.at))
         incident = found[letter.kind, cause]
-        incident.count += 1
+        incident.count += letter.mails if incident.passed_on else 1
         incident.unread += letter.read_at is None
         if len(incident.letters) < INSIDE:
             incident.letters.append(
                 {
                     "pk": letter.pk,
-                    "job": letter.job_id,
-                    "subject": letter.subject or _("(no subject)"),
+                    "url": _address_of(letter),
+                    "subject": _subject_of(letter),
                     "recipients": few(letter.recipients),
                     "error": error,
                     "at": moment(letter.at),
@@ -120,10 +133,27 @@ def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> li
     return list(found.values())
 
 
+def _address_of(letter: InternalMessage) -> str:
+    """Where the mail that a message tells of is looked at."""
+    if letter.kind == InternalMessage.Kind.PASSED_ON:
+        return f"{reverse('jobs')}?{urlencode({'user': letter.subject})}"
+    return reverse("job", args=[letter.job_id]) if letter.job_id else ""
+
+
+def _subject_of(letter: InternalMessage) -> str:
+    if letter.kind == InternalMessage.Kind.PASSED_ON:
+        return _("Mail jobs of %(user)s") % {"user": letter.subject}
+    return letter.subject or _("(no subject)")
+
+
 def _title(letter: InternalMessage, error: str) -> str:
     """What happened, in plain words."""
     if letter.kind == InternalMessage.Kind.REFUSED:
         return error
+    if letter.kind == InternalMessage.Kind.PASSED_ON:
+        return _("The mails of %(user)s, who was deactivated, are now yours") % {"user": letter.subject}
+    if letter.kind == InternalMessage.Kind.REJECTED:
+        return _("The firm has not released a mail")
     state = "unknown" if letter.kind == InternalMessage.Kind.UNKNOWN else letter.kind
     remedy = remedy_for(letter.error, state=state)
     return str(remedy.title if remedy else InternalMessage.Kind(letter.kind).label)

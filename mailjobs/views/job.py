@@ -15,6 +15,7 @@ from mailjobs.bulk import ACTIONS, act
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.drafts import Withheld, eml_of
+from mailjobs.foreseeing import say_successors
 from mailjobs.models import (
     REQUEUEABLE_STATES,
     WAITING_STATES,
@@ -26,6 +27,7 @@ from mailjobs.models import (
     StateChoices,
 )
 from mailjobs.preview import Preview, read_frozen
+from mailjobs.releasing import rejection_of
 from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error
 from mailjobs.selectors import body_visible_to
 from mailjobs.submission import may_release
@@ -33,7 +35,7 @@ from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import confirmation, tell
 from mailjobs.views.page import job_for
 from mailjobs.views.sandbox import attached, download, framed
-from mailjobs.wording import HOLDS, say_held_for
+from mailjobs.wording import say_held_for, say_hold
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
 from mailsettings.models import User
@@ -98,6 +100,8 @@ class Job(Page):
     def _problem(self, job: MailJob, discretion: Discretion) -> dict[str, object] | None:
         if job.state == StateChoices.HELD:
             return _held(job, self.reader)
+        if (reason := rejection_of(job)) is not None:
+            return {"title": _("The firm has not released this mail"), "text": reason, "who": YOU if _is_mine(self, job) else ""}
         if job.state not in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED}:
             return None
         remedy = remedy_for(job.last_error, state=job.state, sender=job.sender_address)
@@ -127,6 +131,7 @@ class Job(Page):
         return {
             "requeue": job.state in REQUEUEABLE_STATES,
             "release": job.state == StateChoices.HELD and may_release(self.reader, job),
+            "confirm": job.held_reason == Hold.CONFIRM_SENDS_AS_FIRM,
             "cancel": job.state in CAN_WITHDRAW,
             "download": client and body,
         }
@@ -174,6 +179,10 @@ def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
     return FrozenMail.objects.filter(job=job).first()
 
 
+def _is_mine(view: ReaderMixin, job: MailJob) -> bool:
+    return job.tenant_id == view.reader.tenant_id
+
+
 def stated(job: MailJob) -> str:
     """What the state means for this mail, in a sentence."""
     if job.waiting_login and job.state in WAITING_STATES:
@@ -183,14 +192,20 @@ def stated(job: MailJob) -> str:
 
 
 def _held(job: MailJob, reader: User) -> dict[str, object]:
-    known = job.held_reason in HOLDS
     client = job.held_reason == Hold.BY_CLIENT
     return {
-        "title": HOLDS[Hold(job.held_reason)] if known else _("The mail is held."),
+        "title": say_hold(job.held_reason, job.sender_address) or _("The mail is held."),
         "text": _("When it has gone out from there, withdraw it here, and it leaves the list.") if client else "",
-        "who": YOU if may_release(reader, job) or (client and reader.pk == job.user_id) else HELD_FOR.get(job.held_for, ""),
+        "who": YOU if may_release(reader, job) or (client and reader.pk == job.user_id) else _waits_for(job),
         "kind": "held",
     }
+
+
+def _waits_for(job: MailJob) -> object:
+    """Whom a hold names; in place of a sender who has left, who has the mails now (T6)."""
+    if job.held_for == "sender" and not job.user.is_active:
+        return say_successors(job.user)
+    return HELD_FOR.get(job.held_for, "")
 
 
 def _preview_for(view: ReaderMixin, pk: int) -> Preview:

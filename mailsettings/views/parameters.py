@@ -7,12 +7,14 @@ from django.shortcuts import redirect
 from django.urls import reverse
 
 from mailsettings.access import Right
+from mailsettings.beforehand import said_beforehand
 from mailsettings.core.addresses import key_of
-from mailsettings.core.parameters import ParameterLevel, resolve
+from mailsettings.core.facts import Request
 from mailsettings.foresight import concerned
 from mailsettings.forms import ParameterForm, Sheet, sheet_of_tenant, sheet_of_user
 from mailsettings.models import ClaimedAddress, Tenant
 from mailsettings.portal import SettingsPage, write
+from mailsettings.selectors import facts_of
 
 
 class ParameterPage(SettingsPage):
@@ -69,10 +71,8 @@ class OwnSettings(ParameterPage):
     def get_context_data(self, **shown: Any) -> dict[str, Any]:
         """P4: where mail would carry the firm's address, the page says so; T4: where the own one is not confirmed yet, too."""
         layers = shown["form"].sheet.layers
-        origin = resolve(layers, "sender_address")
-        of_firm = len(layers) > 2 and origin.layer is not None and origin.layer.level is ParameterLevel.FIRM
         unconfirmed = None
         if len(layers) > 2 and (key := key_of(str(layers[0].holder.values.get("sender_address", "")))):
             unconfirmed = ClaimedAddress.objects.filter(tenant=self.reader.tenant, key=key, confirmed_at=None).first()
-        shown |= {"address_of_firm": origin.value if of_firm else None, "unconfirmed": unconfirmed}
+        shown |= {"beforehand": said_beforehand(facts_of(self.reader, Request()), self.reader), "unconfirmed": unconfirmed}
         return super().get_context_data(**shown)
