@@ -23,9 +23,11 @@ PAGES = {
     "settings": "/settings/",
     "accounts": "/email-accounts/",
     "employees": "/employees/",
+    "users": "/users/",
+    "user": "who has left",
     "login": "/accounts/login/",
 }
-# Some mails that go well, some that a server refuses, one that waits for a person.
+# Some mails that go well, some that a server refuses, one that waits for a person; and one who has left and is still named.
 SCENE = """
 from diagnostics.demo import submit_run
 from mailjobs.core.message import parse_message
@@ -41,6 +43,15 @@ mail("anna.huber", ["reject-rechnung@muster-bau.example"], "Honorarnote 2026-001
 mail("bernd.moser", ["grey-office@langsam.example"], "Jahresabschluss 2025")
 mail("max.muster", ["reject-einkauf@kunde.example"], "Rechnung 4711")
 mail("anna.huber", ["lohn@kunde.example"], "Abrechnung November", print_model="payslips")
+from mailsettings.changes import Book, save_account, save_user, set_deputy
+from mailsettings.models import Tenant
+firm, book = Tenant.objects.get(slug="huber"), Book("anna.huber")
+clara = {"login": "clara.klein", "name": "Clara Klein", "role": User.objects.get(login="bernd.moser").role_enum, "tenant": firm}
+left = save_user(book, **clara)
+save_account(book, tenant=firm, slug="clara", sender_address="clara.klein@kanzlei-huber.example", values={}, user=left)
+set_deputy(book, left, User.objects.get(login="bernd.moser"))
+mail("clara.klein", ["reject-neu@kunde.example"], "Lohnzettel November")
+save_user(book, **clara, active=False)
 """
 
 
@@ -75,7 +86,7 @@ def _pictures(browser: Browser, address: str, wanted: list[str]) -> Iterator[Pat
                 _log_in(page, address)
                 for name in wanted:
                     if name != "login":
-                        page.goto(address + (_first_failed(page, address) if name == "job" else PAGES[name]))
+                        page.goto(address + (_FOUND[name](page, address) if name in _FOUND else PAGES[name]))
                         yield _shot(page, f"{name}-{size}-{scheme}-{language}")
                 context.close()
 
@@ -91,6 +102,14 @@ def _log_in(page: Page, address: str) -> None:
 def _first_failed(page: Page, address: str) -> str:
     page.goto(f"{address}/jobs/?state=partly_sent")
     return page.locator("a.row-link").first.get_attribute("href") or "/jobs/"
+
+
+def _who_has_left(page: Page, address: str) -> str:
+    page.goto(f"{address}/users/?show=deactivated")
+    return page.locator("a.row-link").first.get_attribute("href") or "/users/"
+
+
+_FOUND = {"job": _first_failed, "user": _who_has_left}  # pages whose address is looked for
 
 
 def _shot(page: Page, name: str) -> Path:

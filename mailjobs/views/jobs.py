@@ -32,7 +32,8 @@ class Jobs(Page):
         rows = self._of_state(matching, search)
         page = page_of(rows.select_related("user").prefetch_related("recipients"), request.GET)
         total = counts.get(search.state, 0) if search.state else sum(counts.values())
-        table = JobTable(page.rows, discretion=discretion_for(self.reader), everybody=sees_whole_tenant(self.reader))
+        colleagues = sees_whole_tenant(self.reader) or any(job.user_id != self.reader.pk for job in page.rows)
+        table = JobTable(page.rows, discretion=discretion_for(self.reader), everybody=colleagues)
         return self.show(
             search=search,
             table=table if page.rows else None,

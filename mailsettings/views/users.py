@@ -53,14 +53,15 @@ class Users(SettingsPage):
         if self.tenant is None:
             return []
         employees = {row.user_id: row for row in Employee.objects.filter(tenant=self.tenant)}
-        sets = ParameterSet.objects.filter(user__in=users).values_list("user_id", "values__sender_address")
-        senders, of_firm = dict(sets), firm_addresses(self.tenant, users)
+        sets = ParameterSet.objects.filter(user__in=users).values_list("user_id", "values")
+        senders = {user_id: values.get("sender_address", "") for user_id, values in sets}
+        of_firm = firm_addresses(self.tenant, users)
         return [
             UserRow(
                 user,
                 str(user.get_role_display()),
                 employees.get(user.pk),
-                senders.get(user.pk) or "",
+                senders.get(user.pk, ""),
                 of_firm.get(user.login, ""),
             )
             for user in users
