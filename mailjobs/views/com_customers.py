@@ -258,7 +258,7 @@ def held_of(customers: Sequence[Tenant]) -> Mapping[int, int]:
 def shown(leak: Leak) -> LeakShown:
     """A user of the leak report in words."""
     parts = []
-    for part in leak.parts:
+    for part in [*leak.parts[1:], *leak.parts[:1]]:  # print models that differ, then all the others
         identity = part.identity
         stop, stopped_by = "", ""
         if identity.refused:

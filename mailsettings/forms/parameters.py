@@ -2,18 +2,15 @@
 
 from typing import Any
 
-from django import forms
 from django.http import QueryDict
-from django.utils.translation import gettext as _
 
 from mailsettings import changes
 from mailsettings.changes import Book, Refused
 from mailsettings.core.parameters import CONNECTION_KEYS, SECRET_KEYS, Group
 from mailsettings.forms.fields import INHERIT, ObjectingForm, initial_of, parameter_field, parameter_groups
+from mailsettings.forms.login_password import LOGIN_PASSWORD, ask_login_password
 from mailsettings.forms.sheet import Sheet
 from mailsettings.models import Tenant
-
-LOGIN_PASSWORD = "login_password"  # noqa: S105 (a field, no secret)
 
 
 class ParameterForm(ObjectingForm):
@@ -46,20 +43,8 @@ class ParameterForm(ObjectingForm):
 
     def _check_redirect(self) -> None:
         """Switching the redirect mode off lets mail out to real recipients: the log-in password once more."""
-        if self._before.get("redirect_enabled") is not True or self._after().get("redirect_enabled") is True:
-            return
-        self.fields[LOGIN_PASSWORD] = forms.CharField(
-            label=_("Your log-in password"),
-            required=False,
-            strip=False,
-            widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-            help_text=_("Needed to switch the redirect mode off: mail then goes to its real recipients."),
-        )
-        typed = self.data.get(LOGIN_PASSWORD, "")
-        if not typed:
-            self.add_error(LOGIN_PASSWORD, _("Enter your log-in password to switch the redirect mode off."))
-        elif not self.sheet.reader.check_password(typed):
-            self.add_error(LOGIN_PASSWORD, _("This is not your log-in password."))
+        if self._before.get("redirect_enabled") is True and self._after().get("redirect_enabled") is not True:
+            ask_login_password(self, self.sheet.reader)
 
     def save(self, book: Book) -> None:
         """Write what was typed; inside a transaction. Raises Refused."""
