@@ -14,6 +14,7 @@ from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
 from mailjobs.views.releases import Release, Releases
 from mailjobs.views.senders import Senders, SendersExport
+from mailjobs.views.template_preview import PrintModelPreview
 
 urlpatterns = [
     path("addresses/", Addresses.as_view(), name="addresses"),
@@ -34,6 +35,7 @@ urlpatterns = [
     path("com-customers/releases/", Releases.as_view(), name="releases"),
     path("com-customers/releases/<int:pk>/", Release.as_view(), name="release"),
     path("senders/", Senders.as_view(), name="senders"),
+    path("print-models/<int:pk>/preview/", PrintModelPreview.as_view(), name="print_model_preview"),
     path("senders/matrix.csv", SendersExport.as_view(), name="senders_csv"),
     path("accounts/login/", LogIn.as_view(), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),

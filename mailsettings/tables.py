@@ -4,15 +4,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import django_tables2 as tables
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.template.loader import get_template
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailsettings.core.send_systems import Stage
 from mailsettings.employee_columns import heading_of
 from mailsettings.employee_report import STATUS_LABELS, Difference, Result, Status
-from mailsettings.models import EmailAccount, Employee, User
+from mailsettings.ladder import STAGE_ICONS, STAGE_STAMPS
+from mailsettings.models import EmailAccount, Employee, PrintModel, User
 
 PRIMARY = {"td": {"class": "cell-primary"}}
 CLIP = {"td": {"class": "cell-clip"}}
@@ -53,6 +57,37 @@ class AccountTable(tables.Table):  # type: ignore[misc]
 
     def render_used_by(self, record: EmailAccount) -> str:
         return ", ".join(model.slug for model in record.print_models.all()) or NOTHING
+
+    def render_is_active(self, value: Any) -> str:
+        return _("Yes") if value else _("No")
+
+
+class PrintModelTable(tables.Table):  # type: ignore[misc]
+    """Print models: from which account, how, and how far they are introduced."""
+
+    stage = tables.Column(verbose_name=gettext_lazy("Introduction"), attrs={"td": {"class": "cell-state"}})
+    slug = tables.Column(verbose_name=gettext_lazy("ID"), attrs=PRIMARY)
+    context = tables.Column(verbose_name=gettext_lazy("Context"), default=NOTHING, attrs=FIT)
+    account = tables.Column(verbose_name=gettext_lazy("E-mail account"), accessor="account__slug", default=NOTHING, attrs=FIT)
+    delivery_mode = tables.Column(verbose_name=gettext_lazy("Delivery mode"), attrs={"td": {"class": "cell-mode"}})
+    is_active = tables.Column(verbose_name=gettext_lazy("Active"), attrs=FIT)
+
+    class Meta:
+        caption = gettext_lazy("Print models")
+        order_by = "slug"
+
+    def render_slug(self, record: PrintModel) -> SafeString:
+        return format_html('<a class="row-link" href="{}">{}</a>', reverse("print_model", args=[record.pk]), record.slug)
+
+    def render_stage(self, record: PrintModel) -> str:
+        stage = Stage(record.stage)
+        stamp = {"state": STAGE_STAMPS[stage], "icon": STAGE_ICONS[stage], "label": record.get_stage_display()}
+        return get_template("components/state.html").render(stamp)
+
+    def order_stage(self, rows: QuerySet[PrintModel], is_descending: bool) -> tuple[QuerySet[PrintModel], bool]:
+        """By rung, not by letter."""
+        rung = Case(*(When(stage=stage, then=Value(stage.rung)) for stage in Stage), output_field=IntegerField())
+        return rows.order_by(rung.desc() if is_descending else rung.asc(), "slug"), True
 
     def render_is_active(self, value: Any) -> str:
         return _("Yes") if value else _("No")

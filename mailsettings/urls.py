@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from mailsettings.views import accounts, employee_import, employees, locks, parameters, tenants, users
+from mailsettings.views import accounts, employee_import, employees, locks, parameters, print_models, tenants, users
 
 urlpatterns = [
     path("settings/", parameters.GeneralSettings.as_view(), name="settings"),
@@ -13,6 +13,10 @@ urlpatterns = [
     path("email-accounts/", accounts.Accounts.as_view(), name="accounts"),
     path("email-accounts/new/", accounts.AccountNew.as_view(), name="account_new"),
     path("email-accounts/<int:pk>/", accounts.Account.as_view(), name="account"),
+    path("print-models/", print_models.PrintModels.as_view(), name="print_models"),
+    path("print-models/new/", print_models.PrintModelNew.as_view(), name="print_model_new"),
+    path("print-models/<int:pk>/", print_models.PrintModelEdit.as_view(), name="print_model"),
+    path("print-models/<int:pk>/stage/", print_models.PrintModelStage.as_view(), name="print_model_stage"),
     path("employees/", employees.Employees.as_view(), name="employees"),
     path("employees/new/", employees.EmployeeNew.as_view(), name="employee_new"),
     path("employees/export/", employee_import.EmployeeExport.as_view(), name="employee_export"),

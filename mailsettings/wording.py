@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from mailsettings.core.addresses import Fault
 from mailsettings.core.parameters import Group, ParameterInvalid
-from mailsettings.core.sender import Reason, SenderLevel, StepOutcome
+from mailsettings.core.sender import Reason, SenderLevel, SenderRefusal, StepOutcome
 
 LEVEL_LABELS = {
     SenderLevel.PRINT_MODEL_USER_ACCOUNT: gettext_lazy("Account of the user for this print model"),
@@ -44,6 +44,17 @@ REASONS = {
     Reason.NOT_AT_A_FIRM: gettext_lazy("The user belongs to a firm, not to a Com customer."),
     Reason.UNATTENDED: gettext_lazy("Unattended mail never goes through a mail client."),
     Reason.MODE_FORBIDS_CLIENT: gettext_lazy("The delivery mode of the print model never uses the mail client."),
+}
+SENDER_REFUSALS = {
+    SenderRefusal.ADDRESS_INVALID: gettext_lazy("Refused: this is no valid address (rule P7)."),
+    SenderRefusal.FOREIGN_ADDRESS: gettext_lazy("Refused: the address belongs to another tenant (rule P8)."),
+    SenderRefusal.ADDRESS_UNCONFIRMED: gettext_lazy("Refused: the address has not been confirmed yet (rule T4)."),
+    SenderRefusal.CHECK_SENDER_NO_EMPLOYEE: gettext_lazy(
+        "Refused: “Check sender” is on, and no active employee is linked (rule C1)."
+    ),
+    SenderRefusal.CHECK_SENDER_NOT_ON_EMPLOYEE: gettext_lazy(
+        "Refused: “Check sender” is on, and the employee has no such address (rule C1)."
+    ),
 }
 ADDRESS_FAULTS = {
     Fault.EMPTY: gettext_lazy("The address is empty. Give one in the form user@domain or Name <user@domain>."),

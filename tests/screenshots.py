@@ -22,6 +22,8 @@ PAGES = {
     "senders": "/senders/?user=anna.huber&print_model=payslips",
     "settings": "/settings/",
     "accounts": "/email-accounts/",
+    "print_models": "/print-models/",
+    "print_model": "the payslips",
     "employees": "/employees/",
     "users": "/users/",
     "user": "who has left",
@@ -104,12 +106,17 @@ def _first_failed(page: Page, address: str) -> str:
     return page.locator("a.row-link").first.get_attribute("href") or "/jobs/"
 
 
+def _payslips(page: Page, address: str) -> str:
+    page.goto(f"{address}/print-models/")
+    return page.locator("a.row-link", has_text="payslips").get_attribute("href") or "/print-models/"
+
+
 def _who_has_left(page: Page, address: str) -> str:
     page.goto(f"{address}/users/?show=deactivated")
     return page.locator("a.row-link").first.get_attribute("href") or "/users/"
 
 
-_FOUND = {"job": _first_failed, "user": _who_has_left}  # pages whose address is looked for
+_FOUND = {"job": _first_failed, "print_model": _payslips, "user": _who_has_left}  # pages whose address is looked for
 
 
 def _shot(page: Page, name: str) -> Path:

@@ -5,9 +5,10 @@ from django.shortcuts import redirect
 from django_tables2 import RequestConfig
 
 from mailsettings.forms import AccountForm
-from mailsettings.models import EmailAccount, PrintModelAccount, Tenant
+from mailsettings.models import EmailAccount, Tenant
 from mailsettings.portal import ROWS, SettingsPage, list_url, write
 from mailsettings.tables import AccountTable
+from mailsettings.usage import active_world, namings_of, uses_of
 
 
 class Accounts(SettingsPage):
@@ -31,10 +32,10 @@ class AccountPage(SettingsPage):
         form = AccountForm(tenant, self.reader, account, self.request.POST if self.request.method == "POST" else None)
         if form.is_bound and write(self.request, form, concerned=[tenant]):
             return redirect(list_url("accounts", tenant, self))
-        models = account.print_models.order_by("slug") if account else ()
-        own = PrintModelAccount.objects.filter(account=account).select_related("print_model", "user") if account else ()
+        uses = uses_of(account, active_world(tenant)) if account else []
+        named = namings_of(account, uses) if account else []
         back = list_url("accounts", tenant, self)
-        return self.show(form=form, tenant=tenant, account=account, print_models=models, user_accounts=own, back=back)
+        return self.show(form=form, tenant=tenant, account=account, uses=uses, named=named, back=back)
 
 
 class AccountNew(AccountPage):
