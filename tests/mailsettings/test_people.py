@@ -65,8 +65,8 @@ def save(number: str = "1", slug: str = "huber", **changed: Any) -> Employee:
 
 def activate(login: str, *, active: bool) -> None:
     row = user(login)
-    kept = {"login": login, "name": row.name, "email": row.email, "role": row.role_enum, "tenant": row.tenant}
-    save_user(Book("test"), **kept, active=active)  # type: ignore[arg-type]
+    kept: dict[str, Any] = {"login": login, "name": row.name, "email": row.email, "role": row.role_enum, "tenant": row.tenant}
+    save_user(Book("test"), **kept, active=active)
 
 
 def objections(refused: pytest.ExceptionInfo[Refused]) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def test_p6_a_moved_link_writes_for_the_new_user_and_takes_nothing_from_the_old(
 
 def test_p6_a_link_that_is_made_writes_and_one_of_a_deactivated_employee_does_not() -> None:
     move_in()
-    made = {"tenant": tenant(), "number": "2", "name": "Bernd Moser", "email": BERND}
+    made: dict[str, Any] = {"tenant": tenant(), "number": "2", "name": "Bernd Moser", "email": BERND}
     save_employee(Book("test"), **made)
     save_employee(Book("test"), **made, user=user("bernd"), active=False)
     assert sender_of("bernd") is None
@@ -148,7 +148,7 @@ def test_p6_switching_the_parameter_on_writes_for_everybody_below(place: str, re
     move_in()
     owner: Tenant | User = user(place) if place in {"anna", "mia"} else tenant(place)
     put(owner, **{UPDATES: False})
-    mias = {"tenant": tenant("muster"), "number": "1", "name": "Mia", "email": "mia@musterkunde.example"}
+    mias: dict[str, Any] = {"tenant": tenant("muster"), "number": "1", "name": "Mia", "email": "mia@musterkunde.example"}
     save_employee(Book("test"), **mias, user=user("mia"))
     for login in ("anna", "mia"):
         put(user(login), sender_address="alt@anderswo.example")

@@ -365,7 +365,7 @@ def test_t6_deactivating_an_employee_asks_too(log_in: LogIn) -> None:
 def test_c1_at_a_com_customer_the_form_says_whose_mail_check_sender_will_refuse(log_in: LogIn) -> None:
     put(tenant("muster"), check_sender=True)
     book = Book("test")
-    mia = {"tenant": tenant("muster"), "number": "1", "name": "Mia Muster", "user": person("mia")}
+    mia: dict[str, Any] = {"tenant": tenant("muster"), "number": "1", "name": "Mia Muster", "user": person("mia")}
     employee = changes.save_employee(book, **mia, email="mia@musterkunde.example")
     anna, url = log_in("anna"), reverse("employee", args=[employee.pk])
     asked = unescape(anna.post(url, {**filled(anna, url), "user": ""}).content.decode())
@@ -455,8 +455,8 @@ def test_c2_with_check_sender_an_own_address_needs_the_link_first(log_in: LogIn,
     assert "Link the employee first, then enter the address." in page
     assert 'value="bernd@kanzlei-huber.example"' in page
     assert changes.own_values(person("bernd")) == {}
-    book, made = Book("test"), {"number": "2", "name": "Bernd Moser", "email": "moser@kanzlei-huber.example"}
-    changes.save_employee(book, tenant=tenant(), user=person("bernd"), **made)  # type: ignore[arg-type]
+    made: dict[str, Any] = {"number": "2", "name": "Bernd Moser", "email": "moser@kanzlei-huber.example"}
+    changes.save_employee(Book("test"), tenant=tenant(), user=person("bernd"), **made)
     assert "none of the e-mail addresses of the linked employee Bernd Moser" in post(log_in(login), where, typed, saved=False)
     post(log_in(login), where, {"sender_address": "moser@kanzlei-huber.example"})
 

@@ -1,5 +1,7 @@
 """Stories of people who leave (T6): their mails find somebody, and what still names them is decided one by one."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -22,8 +24,8 @@ KIND = InternalMessage.Kind
 def activate(login: str, *, active: bool) -> None:
     """What the page does when somebody leaves or comes back."""
     row = user(login)
-    kept = {"login": login, "name": row.name, "email": row.email, "role": row.role_enum, "tenant": row.tenant}
-    save_user(Book("anna"), **kept, active=active)  # type: ignore[arg-type]
+    kept: dict[str, Any] = {"login": login, "name": row.name, "email": row.email, "role": row.role_enum, "tenant": row.tenant}
+    save_user(Book("anna"), **kept, active=active)
 
 
 def name_deputy(login: str, deputy: str | None) -> None:
@@ -36,6 +38,13 @@ def colleagues(server: CountingServer) -> None:
     users = [{"id": login, "name": login.title(), "role": role, "password": f"{login}-log-in-1"} for login, role in people]
     accounts = [{"id": "bernds", "sender_address": BERND, "user": "bernd"}]
     move_in(server, users=users, email_accounts=accounts)
+
+
+def handed_in(login: str, number: int = 1) -> int:
+    """The job of an invoice of this user's."""
+    job = submit(user(login), invoice(number)).id
+    assert job is not None
+    return job
 
 
 def deliver() -> None:
@@ -60,9 +69,9 @@ def test_a_leaver_with_a_deputy_whose_failures_and_pending_mails_the_deputy_take
     colleagues(smtp_server)
     name_deputy("bernd", "carla")
     smtp_server.refuse["klient1@kunde.example"] = "550 5.1.1 User unknown"
-    failed = submit(user("bernd"), invoice(1)).id
+    failed = handed_in("bernd")
     deliver()
-    pending = submit(user("bernd"), invoice(2)).id
+    pending = handed_in("bernd", 2)
     assert sees("carla") == {failed, pending}, "J3: a deputy sees them while Bernd is there"
     assert told(KIND.FAILED) == ["bernd"], "who is there is told himself"
 
@@ -79,11 +88,11 @@ def test_a_leaver_with_a_deputy_whose_failures_and_pending_mails_the_deputy_take
 
     deliver()  # what was queued still goes, as the mail it was made
     assert [mail.sender for mail in smtp_server.received] == [BERND]
-    requeue(user("carla"), [failed or 0])
+    requeue(user("carla"), [failed])
     deliver()
     assert told(KIND.FAILED) == ["bernd", "carla"], "failed again: the deputy is told"
     smtp_server.refuse.clear()
-    requeue(user("carla"), [failed or 0])
+    requeue(user("carla"), [failed])
     deliver()
     assert set(MailJob.objects.values_list("state", flat=True)) == {"sent"}
     assert submit(user("bernd"), invoice(3)).code == "user_inactive"
@@ -111,13 +120,13 @@ def test_a_deputy_who_leaves_too_is_passed_over_for_theirs_and_who_comes_back_ha
     colleagues(smtp_server)
     name_deputy("bernd", "carla")
     name_deputy("carla", "dora")
-    job = submit(user("bernd"), invoice(1)).id
+    job = handed_in("bernd")
     activate("carla", active=False)
     assert sees("dora") == set(), "Bernd is there"
     activate("bernd", active=False)
     assert (sees("dora"), told(KIND.PASSED_ON)) == ({job}, ["dora"])
-    assert cancel(user("dora"), [job or 0]) == 1
-    requeue(user("dora"), [job or 0])
+    assert cancel(user("dora"), [job]) == 1
+    requeue(user("dora"), [job])
     activate("carla", active=True)
     assert sees("dora") == set()
     assert sees("carla") == {job}
@@ -130,7 +139,7 @@ def test_a_deputy_who_leaves_too_is_passed_over_for_theirs_and_who_comes_back_ha
 def test_mails_of_a_leaver_who_is_nobodys_at_a_com_customer_are_the_firms(smtp_server: CountingServer) -> None:
     move_in(smtp_server)
     Tenant.objects.filter(slug="beispiel").update(sends_as_firm="warn")
-    job = MailJob.objects.get(pk=submit(user("eva"), invoice(1)).id)
+    job = MailJob.objects.get(pk=handed_in("eva"))
     assert (job.state, job.held_for) == ("held", "sender")
     assert not may_release(user("anna"), job), "the sender's own to confirm"
     activate("eva", active=False)
@@ -150,7 +159,7 @@ def test_a_held_mail_of_a_leaver_is_released_by_the_deputy_and_by_nobody_else(sm
     for login, name in people.items():
         save_user(Book("test"), login=login, name=name, role=user("mia").role_enum, tenant=user("mia").tenant)
     name_deputy("mia", "moritz")
-    job = MailJob.objects.get(pk=submit(user("mia"), invoice(1)).id)
+    job = MailJob.objects.get(pk=handed_in("mia"))
     assert (job.state, job.held_for) == ("held", "sender")
     assert not may_release(user("moritz"), job), "J3 gives a deputy the reset, not the confirmation, while Mia is there"
     assert release(user("moritz"), [job.pk]) == 0
@@ -168,7 +177,7 @@ def test_a_held_mail_says_who_has_it_now(smtp_server: CountingServer) -> None:
     move_in(smtp_server)
     Tenant.objects.filter(slug="muster").update(sends_as_firm="warn")
     Tenant.objects.get(slug="muster").parameter_set.delete()
-    job = submit(user("mia"), invoice(1)).id
+    job = handed_in("mia")
     page = reverse("job", args=[job])
     assert "The sender" in logged_in("anna").get(page).content.decode()
     activate("mia", active=False)
@@ -192,7 +201,7 @@ def test_the_list_of_who_is_still_named_empties_as_somebody_decides(smtp_server:
     model.user_accounts.create(user=user("bernd"), account=account)
     name_deputy("dora", "bernd")
     smtp_server.refuse["klient1@kunde.example"] = "550 5.1.1 User unknown"
-    job = submit(user("bernd"), invoice(1)).id
+    job = handed_in("bernd")
     deliver()
     activate("bernd", active=False)
 
@@ -207,9 +216,14 @@ def test_the_list_of_who_is_still_named_empties_as_somebody_decides(smtp_server:
     ]
     name_deputy("dora", "carla")
     smtp_server.refuse.clear()
-    requeue(user("anna"), [job or 0])
+    requeue(user("anna"), [job])
     deliver()
-    text = {"subject": model.subject, "text": model.text, "html": model.html, "delivery_mode": model.delivery_mode}
+    text: dict[str, Any] = {
+        "subject": model.subject,
+        "text": model.text,
+        "html": model.html,
+        "delivery_mode": model.delivery_mode,
+    }
     save_print_model(book, tenant=huber, slug="invoices", account=account, user_accounts={}, **text)
     assert listed() == ["The e-mail account bernds belongs to bernd"]
     save_account(book, tenant=huber, slug="bernds", sender_address=BERND, values={}, user=User.objects.get(login="carla"))
