@@ -18,7 +18,6 @@ from mailjobs import delivery, holds, notices, queue
 from mailjobs.bell import ring_on_commit
 from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
-from mailjobs.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
 from mailjobs.core.plan import Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, StateChoices
@@ -27,6 +26,7 @@ from mailjobs.selectors import jobs_visible_to
 from mailjobs.wording import say_message_fault, say_refusal
 from mailsettings.changes import audit
 from mailsettings.core.facts import Request
+from mailsettings.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
 from mailsettings.core.sender import origin_of
 from mailsettings.deputies import passed_on_to
 from mailsettings.models import PrintModel, Tenant, User

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailjobs.core.placeholders import MAX_OUTPUT, TemplateTooLarge, VariableInvalid, VariableMissing, names, render
+from mailsettings.core.placeholders import (
+    MAX_OUTPUT,
+    TemplateTooLarge,
+    VariableInvalid,
+    VariableMissing,
+    bad_places,
+    names,
+    render,
+    samples_for,
+)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +144,7 @@ def test_z9_output_may_reach_the_bound() -> None:
 def test_z9_hostile_templates_take_linear_time(template: str) -> None:
     start = process_time()
     assert render(template, {}, html=True) == template
+    assert bad_places(template)
     assert process_time() - start < 2
 
 
@@ -146,3 +156,43 @@ def test_z9_a_value_is_never_expanded(before: str, value: str) -> None:
 
 def test_names_are_all_that_a_template_wants() -> None:
     assert names("{{ a }} {{b.c}} {{ a }} {{ 7*7 }} { d }") == {"a", "b.c", "7*7"}
+
+
+@pytest.mark.parametrize(
+    ("template", "bad"),
+    [
+        ("Rechnung {{ number }} für {{client.name}}, {{ a-b }}", ()),
+        ("", ()),
+        ("{ name } {% if x %}", ()),
+        ("{{ 7*7 }} {{ }} {{ umsatz€ }}", ("{{ 7*7 }}", "{{ }}", "{{ umsatz€ }}")),
+        ("Guten Tag {{ name, anbei", ("{{ name, anbei",)),
+        ("Guten Tag {{ name }", ("{{ name",)),
+        ("Guten Tag { name }}, anbei", ("name }}",)),
+        ("{{ two\nlines }}", ("{{ two", "lines }}")),
+        ("{{ x | upper }}{{ x | upper }}", ("{{ x | upper }}",)),
+    ],
+)
+def test_m1_what_can_never_have_a_value_is_found(template: str, bad: tuple[str, ...]) -> None:
+    assert bad_places(template) == bad
+
+
+def test_a_style_may_end_with_two_braces_in_html_only() -> None:
+    style = "<style>@media print {p {color: black}}</style><p>{{ name }}</p>"
+    assert bad_places(style, html=True) == ()
+    assert bad_places(style)
+    assert bad_places("<p>{{ name</p>", html=True) == ("{{ name</p>",)
+
+
+@given(st.text(alphabet="{} ab.\n7", max_size=60))
+def test_what_is_not_bad_can_be_filled_in_with_its_samples(template: str) -> None:
+    if not bad_places(template):
+        filled = render(template, samples_for(template), html=False)
+        assert "{{" not in filled
+
+
+def test_samples_are_examples_of_usual_names_and_else_the_name_itself() -> None:
+    assert samples_for("{{ number }} {{ foo.bar }} {{ 7*7 }}", "{{ Name }}") == {
+        "Name": "Max Muster",
+        "foo.bar": "[foo.bar]",
+        "number": "2026-000123",
+    }
