@@ -19,19 +19,20 @@ from mailsettings.deputies import successors_of
 from mailsettings.foresight import Cell, Place
 from mailsettings.leavers import Mention
 from mailsettings.models import Tenant, User
+from mailsettings.selectors import addresses_in_use
 
 _WAIT = frozenset({StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING})
 
 
 def cells_of(tenants: Sequence[Tenant], reader: User) -> dict[Place, Cell]:
     """The matrix of these tenants, as this reader may see it (T4)."""
-    discretion = discretion_for(reader)
+    discretion, in_use = discretion_for(reader), addresses_in_use()
     return {
         Place(tenant.slug, plan.facts.user.id, plan.facts.request.print_model or ""): Cell(
             cell(plan), _say(plan, hidden=discretion.applies and discretion.hides(document_of(plan)))
         )
         for tenant in tenants
-        for plan in matrix(tenant)
+        for plan in matrix(tenant, in_use)
     }
 
 

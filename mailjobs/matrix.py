@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from mailjobs.core.plan import Plan, make_plan
 from mailsettings.core.facts import Request
 from mailsettings.models import Tenant
-from mailsettings.selectors import World, world_of
+from mailsettings.selectors import AddressesInUse, World, addresses_in_use, world_of
 
 WITHOUT = ""  # the column of mail without a print model
 
 
-def matrix(tenant: Tenant) -> Iterator[Plan]:
-    """One plan for each active user and active print model of the tenant, users first."""
-    world = world_of(tenant, tenant.users.filter(is_active=True))
+def matrix(tenant: Tenant, in_use: AddressesInUse | None = None) -> Iterator[Plan]:
+    """One plan for each active user and active print model of the tenant, users first; `in_use` as for `world_of`."""
+    world = world_of(tenant, tenant.users.filter(is_active=True), in_use=in_use)
     models = [slug for slug, model in world.print_models.items() if model.active]
     for login in world.users:
         for slug in models:
@@ -49,8 +49,9 @@ def cell(plan: Plan) -> tuple[object, ...]:
 
 def cells() -> dict[tuple[str, str, str], tuple[object, ...]]:
     """(tenant, user, print model) → cell, of the whole installation."""
+    in_use = addresses_in_use()
     return {
         (tenant.slug, plan.facts.user.id, plan.facts.request.print_model or ""): cell(plan)
         for tenant in Tenant.objects.select_related("firm")
-        for plan in matrix(tenant)
+        for plan in matrix(tenant, in_use)
     }

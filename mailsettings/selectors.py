@@ -57,8 +57,11 @@ class World:
         )
 
 
-def world_of(tenant: Tenant, users: Iterable[User] | None = None) -> World:
-    """Read one tenant's settings; `users` narrows it to those."""
+AddressesInUse = Mapping[str, frozenset[int | None]]  # canonical address → tenants, None: no tenant
+
+
+def world_of(tenant: Tenant, users: Iterable[User] | None = None, *, in_use: AddressesInUse | None = None) -> World:
+    """Read one tenant's settings; `users` narrows it to those, `in_use` is what `addresses_in_use` has given."""
     chosen = list(users) if users is not None else list(tenant.users.all())
     chain = [tenant] if tenant.firm is None else [tenant, tenant.firm]
     holders = _parameter_holders(chain, chosen)
@@ -68,7 +71,7 @@ def world_of(tenant: Tenant, users: Iterable[User] | None = None) -> World:
             tenant.slug,
             TenantKind(tenant.kind),
             SendsAsFirm(tenant.sends_as_firm),
-            _foreign_addresses(tenant) if tenant.is_com_customer else frozenset(),
+            _foreign(tenant, addresses_in_use() if in_use is None else in_use) if tenant.is_com_customer else frozenset(),
             _confirmed_addresses(tenant) if tenant.is_com_customer else None,
             copied=copied_from() is not None,
         ),
@@ -215,25 +218,35 @@ def _print_models(tenant: Tenant, accounts: dict[int, AccountFacts], logins: dic
     }
 
 
-def _foreign_addresses(tenant: Tenant) -> frozenset[str]:
-    """The canonical keys of the addresses that stand at other tenants; at Com customers only confirmed ones count (P8)."""
+def addresses_in_use() -> AddressesInUse:
+    """Where each address of the installation stands; at Com customers only confirmed ones count (P8).
+
+    Whoever reads the worlds of many Com customers hands it to each `world_of`.
+    """
     found: set[tuple[int | None, str]] = set()
-    for owner, email, further in Employee.objects.exclude(tenant=tenant).values_list("tenant_id", "email", "additional_emails"):
+    for owner, email, further in Employee.objects.values_list("tenant_id", "email", "additional_emails"):
         found.update((owner, address) for address in (email, *further))
-    found.update(EmailAccount.objects.exclude(tenant=tenant).values_list("tenant_id", "sender_address"))
-    found.update(User.objects.exclude(tenant=tenant).values_list("tenant_id", "email"))
-    sets = ParameterSet.objects.exclude(Q(tenant=tenant) | Q(user__tenant=tenant))
-    for general, own, values in sets.values_list("tenant_id", "user__tenant_id", "values"):
+    found.update(EmailAccount.objects.values_list("tenant_id", "sender_address"))
+    found.update(User.objects.values_list("tenant_id", "email"))
+    for general, own, values in ParameterSet.objects.values_list("tenant_id", "user__tenant_id", "values"):
         found.add((general or own, str(_frozen(values).get("sender_address", ""))))
     claimants = set(Tenant.objects.filter(kind=TenantKind.COM_CUSTOMER).values_list("pk", flat=True))
     confirmed = set(ClaimedAddress.objects.filter(confirmed_at__isnull=False).values_list("tenant_id", "key"))
-    keys = ((owner, key_of(address)) for owner, address in found)
-    return frozenset(key for owner, key in keys if key and (owner not in claimants or (owner, key) in confirmed))
+    owners: dict[str, set[int | None]] = defaultdict(set)
+    for owner, address in found:
+        if (key := key_of(address)) and (owner not in claimants or (owner, key) in confirmed):
+            owners[key].add(owner)
+    return {key: frozenset(standing) for key, standing in owners.items()}
+
+
+def _foreign(tenant: Tenant, in_use: AddressesInUse) -> frozenset[str]:
+    """The canonical keys of the addresses that stand at other tenants."""
+    return frozenset(key for key, owners in in_use.items() if owners != {tenant.pk})
 
 
 def is_foreign(tenant: Tenant, key: str) -> bool:
     """Whether a canonical address stands at another tenant, so that this Com customer may not have it (P8)."""
-    return key in _foreign_addresses(tenant)
+    return key in _foreign(tenant, addresses_in_use())
 
 
 def _confirmed_addresses(tenant: Tenant) -> frozenset[str]:

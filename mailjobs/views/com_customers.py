@@ -26,12 +26,13 @@ from mailsettings.context_processors import url_of
 from mailsettings.core.send_systems import TenantKind
 from mailsettings.models import SendsAsFirmChoices, Tenant, User
 from mailsettings.portal import ROWS, SettingsPage
+from mailsettings.selectors import addresses_in_use
 from mailsettings.spreadsheet import CONTENT_TYPES, CSV, write_table
 from mailsettings.views.tenants import TenantEdit
 from mailsettings.wording import LEVEL_LABELS
 
 AS_FIRM = "firm"  # the filter
-MOST_COUNTED = 200  # Com customers; of more, those who would send as the firm are counted only where the filter asks
+MOST_COUNTED = 100  # Com customers; of more, those who would send as the firm are counted only where the filter asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,9 @@ class CustomersPage(SettingsPage):
 
     def reports(self, customers: Sequence[Tenant]) -> Iterator[Report]:
         """The leak reports of these Com customers; with the filter, only users who would send as the firm."""
+        in_use = addresses_in_use()
         for customer in customers:
-            report = report_on(customer, self.users[customer.pk])
+            report = report_on(customer, self.users[customer.pk], in_use)
             if not self.only:
                 yield report
             elif report.as_firm:
