@@ -157,6 +157,14 @@ def test_p6_switching_the_parameter_on_writes_for_everybody_below(place: str, re
     assert written == reached
 
 
+@pytest.mark.parametrize("values", [{UPDATES: True}, {}], ids=["yes after the default", "the default after yes"])
+def test_p6_saying_yes_to_what_was_on_already_writes_nothing(values: dict[str, Any]) -> None:
+    move_in(parameters={} if values else {UPDATES: True})
+    put(user("anna"), sender_address=OFFICE)
+    save_parameters(Book("test"), tenant(), values)
+    assert sender_of("anna") == OFFICE
+
+
 def test_p6_switching_on_above_writes_nothing_where_a_level_below_says_no() -> None:
     move_in(parameters={UPDATES: False})
     put(user("anna"), **{UPDATES: False, "sender_address": OFFICE})
