@@ -15,7 +15,8 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Database and worker are there, and the database is no copy; 503 with the reason where it is not so (J1, U5)."""
     try:
-        reason = "copied_database" if copied_from() is not None else None if worker_alive() else "no_worker"
+        alive = worker_alive()
+        reason = "copied_database" if copied_from() is not None else None if alive else "no_worker"
     except DatabaseError:
         reason = "no_database"
     return JsonResponse({"ready": reason is None, "reason": reason}, status=503 if reason else 200)

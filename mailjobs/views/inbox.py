@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.filters import address, page_of
 from mailjobs.models import InternalMessage, LogOutcome, StateChoices
@@ -18,6 +19,7 @@ from mailjobs.notices import mark_read
 from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import messages_of
 from mailjobs.tables import few, moment
+from mailjobs.wording import HOLDS
 from mailsettings.portal import Page
 
 TOGETHER = 500  # messages of one page, before they are grouped
@@ -59,8 +61,9 @@ class Incident:
 
     @property
     def more(self) -> int:
-        no_job_waits = self.passed_on or self.kind == InternalMessage.Kind.REJECTED
-        return 0 if no_job_waits else self.count - len(self.letters)
+        """How many of one message each are not listed."""
+        several_in_one = self.kind in {InternalMessage.Kind.PASSED_ON, InternalMessage.Kind.REJECTED, InternalMessage.Kind.HELD}
+        return 0 if several_in_one else self.count - len(self.letters)
 
     @property
     def passed_on(self) -> bool:
@@ -96,7 +99,10 @@ class Inbox(Page):
         if pk:
             rows = rows.filter(pk=pk if pk.isascii() and pk.isdigit() and len(pk) < 19 else 0)
         elif request.POST.get("kind"):
-            rows = rows.filter(kind=request.POST["kind"], error__startswith=cause)
+            of_cause = (
+                {"error_code": cause} if request.POST["kind"] == InternalMessage.Kind.HELD else {"error__startswith": cause}
+            )
+            rows = rows.filter(kind=request.POST["kind"], **of_cause)
         count = rows.count()
         mark_read(rows)
         if not pk:
@@ -112,11 +118,13 @@ def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> li
         cause = cause_of(letter.error) if letter.error else ""
         if letter.kind == InternalMessage.Kind.PASSED_ON:
             cause = letter.subject  # the leaver's user-ID
+        if letter.kind == InternalMessage.Kind.HELD:
+            cause = letter.error_code  # the hold
         error = say_error(discretion.text(plan, letter.error))
         if (letter.kind, cause) not in found:
             found[letter.kind, cause] = Incident(letter.kind, cause, _title(letter, error), newest=moment(letter.at))
         incident = found[letter.kind, cause]
-        incident.count += letter.mails if incident.passed_on else 1
+        incident.count += letter.mails
         incident.unread += letter.read_at is None
         if len(incident.letters) < INSIDE:
             incident.letters.append(
@@ -124,7 +132,7 @@ def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> li
                     "pk": letter.pk,
                     "url": _address_of(letter),
                     "subject": _subject_of(letter),
-                    "recipients": few(letter.recipients),
+                    "recipients": few(letter.recipients) if letter.mails == 1 else "",
                     "error": error,
                     "at": moment(letter.at),
                     "unread": letter.read_at is None,
@@ -137,12 +145,18 @@ def _address_of(letter: InternalMessage) -> str:
     """Where the mail that a message tells of is looked at."""
     if letter.kind == InternalMessage.Kind.PASSED_ON:
         return f"{reverse('jobs')}?{urlencode({'user': letter.subject})}"
+    if letter.mails > 1 and letter.job:
+        return f"{reverse('jobs')}?{urlencode({'state': StateChoices.HELD.value, 'run': letter.job.run})}"
     return reverse("job", args=[letter.job_id]) if letter.job_id else ""
 
 
 def _subject_of(letter: InternalMessage) -> str:
     if letter.kind == InternalMessage.Kind.PASSED_ON:
         return _("Mail jobs of %(user)s") % {"user": letter.subject}
+    if letter.mails > 1:
+        words = {"count": letter.mails, "run": letter.job.run if letter.job else ""}
+        with_run = ngettext("%(count)s mail of the print run %(run)s", "%(count)s mails of the print run %(run)s", letter.mails)
+        return (with_run if words["run"] else ngettext("%(count)s mail", "%(count)s mails", letter.mails)) % words
     return letter.subject or _("(no subject)")
 
 
@@ -154,6 +168,8 @@ def _title(letter: InternalMessage, error: str) -> str:
         return _("The mails of %(user)s, who was deactivated, are now yours") % {"user": letter.subject}
     if letter.kind == InternalMessage.Kind.REJECTED:
         return _("The firm has not released a mail")
+    if letter.kind == InternalMessage.Kind.HELD and letter.error_code in HOLDS:
+        return str(HOLDS[Hold(letter.error_code)])
     state = "unknown" if letter.kind == InternalMessage.Kind.UNKNOWN else letter.kind
     remedy = remedy_for(letter.error, state=state)
     return str(remedy.title if remedy else InternalMessage.Kind(letter.kind).label)
