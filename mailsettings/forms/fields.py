@@ -108,7 +108,7 @@ def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = Tru
     shown: dict[str, Any] = {"more": advice_on(entry.key), "mono": row.kind in _MONO, "filled": entry.secret is not None}
     if entry.locked:
         shown["origin"] = {
-            "text": entry.locked if entry.is_own else f"{entry.origin}. {entry.locked}",
+            "text": entry.locked if entry.is_own or not entry.origin else f"{entry.origin}. {entry.locked}",
             "own": False,
             "locked": True,
         }

@@ -111,7 +111,7 @@ class LockForm(ObjectingForm):
         said += [self._say(key, _("%(parameter)s counts again: %(values)s.")) for key in self._keys(before - after)]
         if off := self._off():
             message = _("The redirect mode goes off, and mail goes to its real recipients: %(names)s.")
-            said.append(message % {"names": ", ".join(sorted(off.values()))})
+            said.append(message % {"names": ", ".join(sorted(off.values(), key=str.casefold))})
         return said
 
     def _add(self, kind: str, key: str, *, listed: bool, closed: bool) -> None:
