@@ -1,7 +1,8 @@
 """Print models: sender, delivery mode and templates of one kind of mail (M1, M2), and a move on the introduction ladder."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from django import forms
 from django.http import QueryDict
@@ -61,16 +62,20 @@ class AdvisedChoice(forms.ChoiceField):
     more: SafeString | None = None
 
 
-class RowFields(NamedTuple):
+class AccountChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """An e-mail account, shown with its address."""
+
+    def label_from_instance(self, obj: EmailAccount) -> str:
+        return _say_account(obj)
+
+
+@dataclass(frozen=True, slots=True)
+class RowFields:
     """One line of the list of accounts per user."""
 
     number: int
     user: forms.BoundField
     account: forms.BoundField
-
-    @property
-    def errors(self) -> list[str]:
-        return [*self.user.errors, *self.account.errors]
 
 
 class PrintModelForm(ObjectingForm):
@@ -109,7 +114,7 @@ class PrintModelForm(ObjectingForm):
         ),
         widget=forms.RadioSelect,
     )
-    account = forms.ModelChoiceField(
+    account = AccountChoice(
         EmailAccount.objects.none(),
         label=gettext_lazy("E-mail account"),
         required=False,
@@ -225,10 +230,9 @@ class PrintModelForm(ObjectingForm):
         """The choices of this tenant; what is deactivated only where it stands already (A2)."""
         kept = {*stored.values(), self.model.account_id if self.model else None}
         account, mode, stage = self.fields["account"], self.fields["delivery_mode"], self.fields["stage"]
-        if isinstance(account, forms.ModelChoiceField):
+        if isinstance(account, AccountChoice):
             offered = [row.pk for row in self.accounts.values() if row.is_active or row.pk in kept]
             account.queryset = self.tenant.email_accounts.filter(pk__in=offered).order_by("slug")
-            account.label_from_instance = _say_account  # type: ignore[method-assign]
         if isinstance(mode, AdvisedChoice):
             mode.choices = [
                 (row.value, _with_help(row.label, DELIVERY_MODE_HELP[DeliveryMode(row)])) for row in DeliveryModeChoices

@@ -1,5 +1,7 @@
 """Print models: the list, the page with form, ladder, users and preview of one, and a move on its ladder."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -43,7 +45,7 @@ class PrintModelPage(SettingsPage):
         shown = self._about(model) if model else {}
         return self.show(form=form, tenant=tenant, model=model, back=list_url("print_models", tenant, self), **shown)
 
-    def _about(self, model: PrintModel) -> dict[str, object]:
+    def _about(self, model: PrintModel) -> dict[str, Any]:
         """What the page tells of an existing print model besides its form."""
         world = active_world(model.tenant)
         return {
@@ -93,7 +95,7 @@ class PrintModelStage(SettingsPage):
             form.foresight = self._question_again(model)
         if form.foresight is None:  # no such move, so there is nothing to ask
             for error in (error for errors in form.errors.values() for error in errors):
-                messages.error(request, error)
+                messages.error(request, str(error))
             return redirect(back)
         return self.show(form=form, model=model, here=StageChoices(model.stage).label, back=back)
 
@@ -103,9 +105,10 @@ class PrintModelStage(SettingsPage):
 
     def _question_again(self, model: PrintModel) -> Foresight | None:
         """What is asked, where the yes came with a wrong password."""
-        self.request.POST = self.request.POST.copy()
-        del self.request.POST["foreseen"]
-        form = StageForm(model, self.reader, self.request.POST)
+        posted = self.request.POST.copy()
+        del posted["foreseen"]
+        self.request.POST = posted  # type: ignore[assignment]
+        form = StageForm(model, self.reader, posted)
         self._write(model, form)
         return form.foresight
 
