@@ -5,7 +5,7 @@ PROCESSES ?= 2
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test demo check format messages lock screenshots runtime development translations
+.PHONY: help run test storm demo check format messages lock screenshots runtime development translations
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,9 @@ run: runtime translations ## the portal with demo tenants, worker, scheduler and
 
 test: development translations ## the whole suite, real servers included (PROCESSES=2, ARGS="tests/...")
 	@$(PYTHON) -m pytest -n $(PROCESSES) $(ARGS)
+
+storm: development translations ## the fault tests at full size, with a printed report; `make test` runs a twentieth (STORM_SIZE=1)
+	@STORM_SIZE=$${STORM_SIZE:-1} $(PYTHON) -m pytest -q -s -p no:xdist tests/storm $(ARGS)
 
 demo: runtime translations ## a print run of 25 invoices through a stack of its own; prints a JSON summary
 	@exec $(PYTHON) manage.py demo

@@ -29,7 +29,7 @@ from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
 from mailjobs.core.reply import ReplyClass
 from mailjobs.core.retry import given_up, next_try
 from mailjobs.models import MailJob
-from mailjobs.preparation import Barred, Broken, Held, Prepared, Ready, Waiting, load, prepare
+from mailjobs.preparation import Barred, Broken, Held, Loaded, Prepared, Ready, Waiting, load, prepare
 from mailjobs.transports.registry import Session, open_session
 from mailjobs.wording import say_refusal
 from mailsettings.installation import copied_from
@@ -103,7 +103,7 @@ class Engine:
         self._database = Database()
         self._mark = Collector(self._database, queue.mark_on_wire)
         self._finish = Collector(self._database, _finish_all)
-        self._load = Collector(self._database, _load_all)
+        self._load = Collector(self._database, load)
         self._logins: dict[str, _Login] = {}
         self._sessions: set[asyncio.Task[None]] = set()
         self._held: dict[int, int] = {}  # leased here: job → epoch
@@ -163,11 +163,14 @@ class Engine:
         for job in jobs:
             self._held[job.pk] = job.epoch
         prepared = await self._database(prepare, jobs) if jobs else []
-        if held := [(item.job, item.hold) for item in prepared if isinstance(item, Held)]:
-            self.summary.counts["held"] += await self._database(holds.hold, held)
+        await self._hold([item for item in prepared if isinstance(item, Held)])
         for item in prepared:
             await self._dispatch(item)
         return len(jobs)
+
+    async def _hold(self, items: Sequence[Held]) -> None:
+        if items:
+            self.summary.counts["held"] += await self._database(holds.hold, [(item.job, item.hold) for item in items])
 
     async def _dispatch(self, item: Prepared) -> None:
         match item:
@@ -181,7 +184,7 @@ class Engine:
             case Waiting():
                 await self._database(queue.give_back, [item.job.pk], self.name, item.login)
                 self._drop(item.job)
-            case Held():  # `_refill` has written it down
+            case Held():  # `_hold` has written it down
                 self._drop(item.job)
 
     def _enqueue(self, ready: Ready) -> None:
@@ -234,7 +237,12 @@ class Engine:
                     return None
             else:
                 session.begin_transcript()
-            handover = await self._hand_over(ready, session)
+            loaded = await self._load(ready)
+            if not isinstance(loaded.item, Ready) or loaded.item.fingerprint != ready.fingerprint:
+                await self._turn_aside(loaded.item)
+                return session
+            ready = loaded.item
+            handover = await self._hand_over(ready, loaded, session)
         except TransportError as error:
             await self._settled(login, ready, self._settle(ready, HandOver(error=error)), started, tuple(error.transcript))
         except DatabaseError:
@@ -249,6 +257,14 @@ class Engine:
         if session is not None:
             await session.close()
         return None
+
+    async def _turn_aside(self, item: Prepared) -> None:
+        """A mail that goes otherwise than it was prepared; at the end it is given back like all that did not go."""
+        if self.stop.is_set():
+            return
+        if isinstance(item, Held):
+            await self._hold([item])
+        await self._dispatch(item)
 
     async def _open(self, login: _Login, ready: Ready) -> Session | None:
         """A logged-in session; until one has succeeded only one connection tries. None: the mail went back meanwhile."""
@@ -271,9 +287,9 @@ class Engine:
         except TimeoutError as late:
             raise TransportError(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT) from late
 
-    async def _hand_over(self, ready: Ready, session: Session) -> HandOver:
+    async def _hand_over(self, ready: Ready, loaded: Loaded, session: Session) -> HandOver:
         """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
-        headers, body = await self._load(ready)
+        headers, body = loaded.headers, loaded.body
         mark = queue.Mark(ready.job.pk, ready.job.epoch, ready.tenant_ids, ready.policy_stamp, ready.login)
         size = len(headers) + 2 + len(body)
         try:
@@ -394,10 +410,6 @@ def _internal_error(job: MailJob, error: Exception) -> Outcome:
 def _finish_all(results: list[queue.Finished]) -> list[None]:
     queue.finish(results)
     return [None] * len(results)
-
-
-def _load_all(items: list[Ready]) -> list[tuple[bytes, bytes]]:
-    return [load(item) for item in items]
 
 
 def _sweep() -> None:

@@ -15,7 +15,7 @@ from mailjobs.core.envelope import Endpoint, Envelope
 from mailjobs.core.plan import Channel, Hold, Refusal, hold_now, redirect_now
 from mailjobs.core.redirect import Redirect, in_force, is_address, is_captured, rewrite
 from mailjobs.models import FrozenMail, JobRecipient, MailJob, RecipientStateChoices
-from mailjobs.queue import paused_logins
+from mailjobs.queue import paused_logins, with_people
 from mailjobs.refusals import details_of
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
 from mailsettings.core.facts import Facts, Request
@@ -23,7 +23,7 @@ from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switch
 from mailsettings.core.relay import Connection, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over, Stage
 from mailsettings.core.sender import Origin, judge_address
-from mailsettings.models import User
+from mailsettings.models import Tenant, User
 from mailsettings.selectors import World, find_secret, world_of
 from mailsettings.vault import SecretUnreadable, unseal
 
@@ -90,6 +90,15 @@ class Broken:
 Prepared = Ready | Barred | Waiting | Held | Broken
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A mail just before its envelope is said; the bytes are those of a Ready one."""
+
+    item: Prepared
+    headers: bytes = field(default=b"", repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
 @dataclass(slots=True)
 class _Batch:
     """What the jobs of one batch share, so that settings are read once per user and secrets once per login."""
@@ -114,13 +123,41 @@ def prepare(jobs: Sequence[MailJob]) -> list[Prepared]:
     ]
 
 
-def load(ready: Ready) -> tuple[bytes, bytes]:
-    """Headers and body as they go over the wire; with redirect only the headers differ from the frozen ones (J10, U1)."""
-    frozen = FrozenMail.objects.get(pk=ready.job.pk)
-    headers, body = bytes(frozen.headers), bytes(frozen.body)
-    if ready.redirected_to is None:
-        return headers, body
-    return rewrite(headers, ready.redirected_to, originals_of(ready.job)), body
+def load(items: Sequence[Ready]) -> list[Loaded]:
+    """The mails as they go over the wire, decided anew where a policy has changed since they were prepared.
+
+    `mark_on_wire` judges once more, but can only break the connection off, mail after mail.
+    """
+    return [_load(item) if isinstance(item, Ready) else Loaded(item) for item in _renew(items)]
+
+
+def _load(ready: Ready) -> Loaded:
+    """With redirect only the headers differ from the frozen ones (J10, U1)."""
+    try:
+        frozen = FrozenMail.objects.get(pk=ready.job.pk)
+        headers, body = bytes(frozen.headers), bytes(frozen.body)
+        if ready.redirected_to is not None:
+            headers = rewrite(headers, ready.redirected_to, originals_of(ready.job))
+    except DatabaseError:
+        raise
+    except Exception as error:
+        return Loaded(Broken(ready.job, error))
+    return Loaded(ready, headers, body)
+
+
+def _renew(items: Sequence[Ready]) -> list[Prepared]:
+    tenants = {tenant for item in items for tenant in item.tenant_ids}
+    epochs = dict(Tenant.objects.filter(pk__in=tenants).values_list("pk", "policy_epoch"))
+    stale = [item.job.pk for item in items if sum(epochs[tenant] for tenant in item.tenant_ids) != item.policy_stamp]
+    if not stale:
+        return list(items)
+    fresh = {item.job.pk: item for item in prepare(list(with_people(MailJob.objects.filter(pk__in=stale))))}
+    return [_same_lease(item, fresh.get(item.job.pk)) for item in items]
+
+
+def _same_lease(item: Ready, fresh: Prepared | None) -> Prepared:
+    """What was decided anew, unless somebody else has the job by now: then the mark refuses what was decided before."""
+    return fresh if fresh is not None and fresh.job.epoch == item.job.epoch else item
 
 
 def originals_of(job: MailJob) -> dict[str, list[str]]:

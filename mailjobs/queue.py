@@ -98,11 +98,12 @@ def claim(worker: str, token: str, limit: int, only: Sequence[int] | None = None
         )
     if not taken:
         return []
-    return list(
-        MailJob.objects.filter(leased_by=lease, state=StateChoices.SENDING)
-        .select_related("tenant__firm", "user__tenant__firm", "user__deputy", "print_model")
-        .order_by("due_at", "id")
-    )
+    return list(with_people(MailJob.objects.filter(leased_by=lease, state=StateChoices.SENDING)).order_by("due_at", "id"))
+
+
+def with_people(rows: QuerySet[MailJob]) -> QuerySet[MailJob]:
+    """The jobs with everybody that a decision about them asks for."""
+    return rows.select_related("tenant__firm", "user__tenant__firm", "user__deputy", "print_model")
 
 
 def heartbeat(worker: str, job_ids: Sequence[int]) -> None:

@@ -79,7 +79,7 @@ def test_u4_the_chunks_of_one_submission_are_judged_each_by_its_own_moment(
 
     def step_first(*arguments: object) -> object:
         if mode := next(steps):
-            switch(mode, PROBE)  # type: ignore[arg-type]
+            switch(mode, PROBE)
         return store(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(submission, "_submit_chunk", step_first)
@@ -215,6 +215,22 @@ def test_u2_mail_that_comes_on_the_wire_under_the_new_policy_does_not_prolong_th
     assert late == {PROBE}
     assert set(smtp_server.message_ids.values()) == {1}
     assert len(smtp_server.received) == 90
+
+
+def test_u2_mails_prepared_before_a_switch_are_judged_anew_without_breaking_a_connection_off_for_each(
+    smtp_server: CountingServer,
+) -> None:
+    move_in(smtp_server, parameters={"max_connections": 1})
+    smtp_server.delay = 0.05
+    submit_many(user("bernd"), [invoice(n) for n in range(40)])
+    engine = Beside(deliver)
+    engine.start()
+    wait_until(lambda: smtp_server.received, what="the first mail")
+    for mode in ("on", "off", "on", "off", "on"):
+        switch(mode, PROBE)
+    engine.done()
+    assert len(smtp_server.received) == 40
+    assert smtp_server.connections <= 1 + 5, "one at most for each switch, for the mail whose envelope was just being said"
 
 
 def test_u2_the_wait_ends_with_the_mails_that_were_there_at_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
