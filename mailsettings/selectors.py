@@ -224,8 +224,8 @@ def addresses_in_use() -> AddressesInUse:
     Whoever reads the worlds of many Com customers hands it to each `world_of`.
     """
     found: set[tuple[int | None, str]] = set()
-    for owner, email, further in Employee.objects.values_list("tenant_id", "email", "additional_emails"):
-        found.update((owner, address) for address in (email, *further))
+    for tenant_id, email, further in Employee.objects.values_list("tenant_id", "email", "additional_emails"):
+        found.update((tenant_id, address) for address in (email, *further))
     found.update(EmailAccount.objects.values_list("tenant_id", "sender_address"))
     found.update(User.objects.values_list("tenant_id", "email"))
     for general, own, values in ParameterSet.objects.values_list("tenant_id", "user__tenant_id", "values"):

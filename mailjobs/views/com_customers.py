@@ -134,14 +134,15 @@ class ComCustomers(CustomersPage):
             return self.show(customers=(), total=0)
         counted = bool(self.only) or len(self.matching) <= MOST_COUNTED
         reports = list(self.reports(self.matching)) if counted else []
-        found = len(reports) if counted else len(self.matching)
-        page = Paginator(reports if counted else self.matching, ROWS).get_page(request.GET.get("page"))
-        of_page = list(page) if counted else list(self.reports(list(page)))
+        customers = [report.tenant for report in reports] if counted else self.matching
+        page = Paginator(customers, ROWS).get_page(request.GET.get("page"))
+        known = {report.tenant.pk: report for report in reports}
+        of_page = [known[row.pk] for row in page] if counted else list(self.reports(list(page)))
         held = held_of([report.tenant for report in of_page])
         return self.show(
             customers=[self._shown(report, held.get(report.tenant.pk, 0)) for report in of_page],
             total=len(self.customers),
-            found=found,
+            found=len(customers),
             tabs=self._tabs(sum(report.as_firm for report in reports) if counted else None),
             page=page,
             turn=self._turn(page),

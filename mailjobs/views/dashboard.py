@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from mailjobs.context_processors import redirect_of
 from mailjobs.core.plan import Channel, Hazard, Hold, make_plan
@@ -37,6 +37,23 @@ from mailsettings.selectors import facts_of, general_layers
 WAITING = (StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING, StateChoices.HELD)
 INCIDENTS = 5
 LOOKED_AT = 200  # latest failed jobs from which the incidents are found
+WAITS = {
+    Hold.HELD_BY_FIRM: ngettext_lazy(
+        "%(count)s mail of a Com customer would carry the firm's address and waits for your release",
+        "%(count)s mails of Com customers would carry the firm's address and wait for your release",
+        "count",
+    ),
+    Hold.CONFIRM_SENDS_AS_FIRM: ngettext_lazy(
+        "%(count)s mail carries the firm's address and waits for your confirmation",
+        "%(count)s mails carry the firm's address and wait for your confirmation",
+        "count",
+    ),
+    Hold.STAGE_HELD: ngettext_lazy(
+        "%(count)s mail of a print model that is being introduced waits for your approval",
+        "%(count)s mails of print models that are being introduced wait for your approval",
+        "count",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,42 +95,14 @@ def _figures(reader: User) -> dict[str, int]:
     return {**counts, "sent": sent.count()}
 
 
-def _waiting(reader: User) -> list[dict[str, object]]:
+def _waiting(reader: User) -> list[dict[str, str]]:
     """What waits for a word of the reader's (delivery contract 1), each with the page where it is given."""
-    counts, held = waiting_for(reader), f"{reverse('jobs')}?{urlencode({'state': StateChoices.HELD.value})}"
-    found = []
-    for hold, url, text in (
-        (
-            Hold.HELD_BY_FIRM,
-            reverse("releases"),
-            ngettext(
-                "%(count)s mail of a Com customer would carry the firm's address and waits for your release",
-                "%(count)s mails of Com customers would carry the firm's address and wait for your release",
-                counts.get(Hold.HELD_BY_FIRM, 0),
-            ),
-        ),
-        (
-            Hold.CONFIRM_SENDS_AS_FIRM,
-            held,
-            ngettext(
-                "%(count)s mail carries the firm's address and waits for your confirmation",
-                "%(count)s mails carry the firm's address and wait for your confirmation",
-                counts.get(Hold.CONFIRM_SENDS_AS_FIRM, 0),
-            ),
-        ),
-        (
-            Hold.STAGE_HELD,
-            held,
-            ngettext(
-                "%(count)s mail of a print model that is being introduced waits for your approval",
-                "%(count)s mails of print models that are being introduced wait for your approval",
-                counts.get(Hold.STAGE_HELD, 0),
-            ),
-        ),
-    ):
-        if count := counts.get(hold):
-            found.append({"text": text % {"count": count}, "url": url})
-    return found
+    counts, jobs = waiting_for(reader), f"{reverse('jobs')}?{urlencode({'state': StateChoices.HELD.value})}"
+    return [
+        {"text": text % {"count": counts[hold]}, "url": reverse("releases") if hold is Hold.HELD_BY_FIRM else jobs}
+        for hold, text in WAITS.items()
+        if hold in counts
+    ]
 
 
 def _how_mail_goes(reader: User, discretion: Discretion) -> dict[str, object] | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from mailjobs.models import InternalMessage, MailJob
 from mailjobs.submission import submit_many
@@ -64,7 +64,12 @@ def test_p8_two_are_ticked_and_released_the_third_is_rejected_with_a_reason(queu
 
 def test_p8_all_of_one_com_customer_go_after_a_question(queue: Page) -> None:
     asked: list[str] = []
-    queue.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.accept()))
+
+    def say_yes(dialog: Dialog) -> None:
+        asked.append(dialog.message)
+        dialog.accept()
+
+    queue.on("dialog", say_yes)
     queue.locator(".release").first.wait_for()
     queue.locator("form:not([data-bulk]) button[value=release]").click()
     expect(queue.locator(".release")).to_have_count(0)

@@ -7,10 +7,11 @@ import pytest
 from mailsettings import changes
 from mailsettings.changes import Book, own_values, save_account, save_employee, save_parameters, save_secret
 from mailsettings.configuration import import_document
+from mailsettings.core.facts import Request
 from mailsettings.core.parameters import CONNECTION_KEYS, PARAMETERS, SECRET_KEYS, Kind, locked_keys, resolve
 from mailsettings.forms import AccountForm, ParameterForm, sheet_of_tenant, sheet_of_user
 from mailsettings.models import ParameterSet, Tenant, User
-from mailsettings.selectors import general_layers, layers_of, world_of
+from mailsettings.selectors import facts_of, general_layers, layers_of, world_of
 from mailsettings.wording import PARAMETER_LABELS
 from tests.pages.com_customers import tenant
 from tests.pages.conftest import LogIn, document, person, save
@@ -69,8 +70,9 @@ def lock(slug: str, kind: str, *keys: str) -> None:
 def layer_at(level: str) -> Any:
     """The layer of a level as a decision gets it."""
     owner = owner_at(level)
-    layers = world_of(owner.tenant, [owner]).layers_for(owner.login) if isinstance(owner, User) else general_layers(owner)
-    return layers[0]
+    if isinstance(owner, Tenant):
+        return general_layers(owner)[0]
+    return facts_of(owner, Request()).layers[0]
 
 
 def form_at(level: str, reader: User, data: Any = None) -> ParameterForm:

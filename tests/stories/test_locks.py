@@ -127,6 +127,7 @@ def test_u2_a_lock_ends_a_redirect_below_only_with_the_password(smtp_server: Cou
 
     locks("anna", "redirect_enabled", login_password="anna-log-in-1")
     delivery.run(until_empty=True)
+    assert queued.id is not None
     assert MailJob.objects.get(pk=queued.id).state == "sent"
     submit(user("mia"), invoice(3))
     delivery.run(until_empty=True)
