@@ -121,13 +121,23 @@ def sign_off(worker: str) -> None:
 
 
 def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
-    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the login is not paused (U2, U5, J8)."""
-    with transaction.atomic():
-        epochs = policy_epochs(mark.tenant_ids for mark in marks)
-        if copied_from() is not None:
-            return [False] * len(marks)
-        paused = set(LoginPause.objects.filter(login__in={mark.login for mark in marks}).values_list("login", flat=True))
-        return [_mark(mark, epochs, paused) for mark in marks]
+    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the login is not paused (U2, U5, J8).
+
+    A change of policies that takes long is not waited for: the leases of what is on the wire must be prolonged meanwhile.
+    """
+    try:
+        with policy_lock.transaction_that_waits(settings.LEASE_SECONDS / 4):
+            return _mark_all(marks)
+    except policy_lock.Busy:
+        return [False] * len(marks)
+
+
+def _mark_all(marks: Sequence[Mark]) -> list[bool]:
+    epochs = policy_epochs(mark.tenant_ids for mark in marks)
+    if copied_from() is not None:
+        return [False] * len(marks)
+    paused = set(LoginPause.objects.filter(login__in={mark.login for mark in marks}).values_list("login", flat=True))
+    return [_mark(mark, epochs, paused) for mark in marks]
 
 
 def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:

@@ -5,11 +5,17 @@ before later deciders. (Share locks on the tenant's row alone do not queue: a st
 need a transaction and hold the lock to its end. Databases with one writer at a time have the order anyway.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 NAMESPACE = 0x506F  # of advisory locks that others may take in the same database
+_NOT_AVAILABLE = "55P03"  # PostgreSQL: lock_timeout has passed
+
+
+class Busy(Exception):
+    """A change of policies took longer than one was ready to wait for."""
 
 
 def share(firm_ids: Iterable[int]) -> None:
@@ -18,6 +24,21 @@ def share(firm_ids: Iterable[int]) -> None:
         with connection.cursor() as cursor:
             for firm_id in sorted(set(firm_ids)):
                 cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [NAMESPACE, _key(firm_id)])
+
+
+@contextmanager
+def transaction_that_waits(seconds: float) -> Iterator[None]:
+    """A transaction in which no lock is waited for any longer. Raises Busy."""
+    try:
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{int(seconds * 1000)}ms"])
+            yield
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) != _NOT_AVAILABLE:
+            raise
+        raise Busy from error
 
 
 def hold_alone(firm_id: int) -> None:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
 from mailjobs.context_processors import redirect_of
-from mailjobs.core.plan import Channel, Hazard, Hold, make_plan
+from mailjobs.core.plan import Channel, Hazard, Hold, Refusal, make_plan
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.explanation import document_of
 from mailjobs.models import LogOutcome, StateChoices
@@ -23,6 +23,7 @@ from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import jobs_visible_to, log_visible_to
 from mailjobs.tables import moment
 from mailjobs.views.explained import facts_of_plan, hazards_of
+from mailjobs.wording import say_refusal
 from mailsettings.access import Right, may
 from mailsettings.beforehand import said_beforehand
 from mailsettings.context_processors import url_of
@@ -209,6 +210,8 @@ def _redirect(reader: User, settings: str) -> Step:
     if redirect is None or not redirect.active:
         return Step(done=True, text=_("Redirect mode is off: mail goes to its recipients"))
     text = _("Redirect mode is on: mail goes to %(addresses)s only") % {"addresses": ", ".join(redirect.addresses)}
+    if not redirect.readable:
+        text = say_refusal(Refusal.REDIRECT_UNREADABLE)
     return Step(done=False, text=text, url=settings, label=_("Change"))
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
@@ -79,7 +80,7 @@ def test_u4_the_chunks_of_one_submission_are_judged_each_by_its_own_moment(
 
     def step_first(*arguments: object) -> object:
         if mode := next(steps):
-            switch(mode, PROBE)
+            switch(mode, PROBE)  # type: ignore[arg-type]
         return store(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(submission, "_submit_chunk", step_first)
@@ -137,9 +138,12 @@ def test_u4_a_submission_waits_for_a_switch_under_way_and_obeys_it(smtp_server: 
     assert MailJob.objects.get().redirected_then == [PROBE]
 
 
-@pytest.mark.skipif(
+postgresql = pytest.mark.skipif(
     connection.vendor != "postgresql", reason="several writers at once: only on PostgreSQL, see tests/production/test_postgres.py"
 )
+
+
+@postgresql
 def test_u2_submissions_that_overlap_do_not_keep_a_switch_waiting_for_ever(smtp_server: CountingServer) -> None:
     """Share locks on a row do not queue: without a lock that does, this waits until the submitters pause."""
     move_in(smtp_server)
@@ -163,6 +167,26 @@ def test_u2_submissions_that_overlap_do_not_keep_a_switch_waiting_for_ever(smtp_
         stop.set()
         for submitter in submitters:
             submitter.done()
+
+
+@postgresql
+def test_u2_a_change_that_takes_long_does_not_cost_the_leases_of_what_is_on_the_wire(
+    smtp_server: CountingServer, settings: Any
+) -> None:
+    """The engine has one database thread: while it waited for the change, no lease would be prolonged. So the mail goes back."""
+    move_in(smtp_server)
+    settings.LEASE_SECONDS = 4
+    submit(user("bernd"), invoice())
+    [job] = queue.claim("worker", "x", 1)
+    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, "login")
+    marked: list[list[bool]] = []
+    with transaction.atomic():
+        switch("on", PROBE)
+        thread = Beside(lambda: marked.append(queue.mark_on_wire([mark])))
+        thread.start()
+        assert 0.5 < thread.done(within=10.0) < 3.0
+    assert marked == [[False]]
+    assert MailJob.objects.get().on_wire_at is None
 
 
 # U2: what is on the wire when the call is made
