@@ -27,9 +27,12 @@ PAGES = {
     "employees": "/employees/",
     "users": "/users/",
     "user": "who has left",
+    "com_customers": "/com-customers/",
+    "releases": "/com-customers/releases/",
+    "locks": "/settings/locks/",
     "login": "/accounts/login/",
 }
-# Some mails that go well, some that a server refuses, one that waits for a person; and one who has left and is still named.
+# Some mails that go well, some that a server refuses, some that wait for a person; and one who has left and is still named.
 SCENE = """
 from diagnostics.demo import submit_run
 from mailjobs.core.message import parse_message
@@ -54,6 +57,12 @@ save_account(book, tenant=firm, slug="clara", sender_address="clara.klein@kanzle
 set_deputy(book, left, User.objects.get(login="bernd.moser"))
 mail("clara.klein", ["reject-neu@kunde.example"], "Lohnzettel November")
 save_user(book, **clara, active=False)
+from mailsettings.changes import save_locks, save_tenant
+example = Tenant.objects.get(slug="beispiel")
+save_tenant(book, slug="beispiel", name=example.name, kind="com_customer", firm=firm, sends_as_firm="hold")
+mail("eva.beispiel", ["klientin@kunde.example"], "Rechnung 2026-118")
+mail("eva.beispiel", ["einkauf@kunde.example", "buchhaltung@kunde.example"], "Zahlungserinnerung 2026-097")
+save_locks(book, firm, locked=["smtp_server"])
 """
 
 
