@@ -33,8 +33,8 @@ def reject(user: User, job_ids: Sequence[int], reason: str) -> int:
     What somebody else has released or withdrawn in the meantime stays as it is.
     """
     with transaction.atomic():
-        waiting = held_for_firm(user).filter(pk__in=job_ids).select_for_update(of=("self",))
-        jobs = queue.cancel(MailJob.objects.filter(pk__in=list(waiting.values_list("pk", flat=True))))
+        waiting = held_for_firm(user).filter(pk__in=job_ids).select_for_update(of=("self",)).only("pk")
+        jobs = queue.cancel(MailJob.objects.filter(pk__in=[job.pk for job in waiting]))
         notices.log_rejected(jobs, reason)
         ids = [job.pk for job in jobs]
         if ids:
