@@ -66,6 +66,7 @@ class EmailAccountAdmin(ReadOnlyAdmin):
 
 @admin.register(PrintModel)
 class PrintModelAdmin(ReadOnlyAdmin):
+    portal_page = "print_model"
     list_display = ("slug", "tenant", "context", "account", "delivery_mode", "stage", "is_active")
     list_filter = ("stage", "delivery_mode")
     exclude = ("text", "html")  # bodies are the tenants' own

@@ -118,7 +118,7 @@ class PrintModelForm(ObjectingForm):
         EmailAccount.objects.none(),
         label=gettext_lazy("E-mail account"),
         required=False,
-        empty_label=gettext_lazy("None"),
+        empty_label=gettext_lazy("No account"),
         help_text=gettext_lazy("Its sender address goes before all others; without one, the next level decides."),
     )
     delivery_mode = AdvisedChoice(
@@ -262,7 +262,8 @@ class PrintModelForm(ObjectingForm):
         """How a placeholder is written, and which ones stand in the templates as they are typed."""
         how = _("A placeholder such as {{ number }} is filled in for each mail; without a value for it the mail is refused.")
         found = samples_for(*(str(self[name].value() or "") for name in _TEMPLATES))
-        return f"{how} {_('Placeholders found: %(names)s.') % {'names': ', '.join(found)}}" if found else how
+        there = _("Placeholders found: %(names)s.") % {"names": ", ".join(found)}
+        return f"{how} {there}" if found else how
 
 
 class StageForm(ObjectingForm):
