@@ -10,6 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_variables
 
 from mailsettings import changes
 from mailsettings.changes import Book, Objection, Refused
@@ -301,6 +302,7 @@ class StageForm(ObjectingForm):
     def target_label(self) -> str:
         return str(StageChoices(self.target).label) if self.target else ""
 
+    @sensitive_variables("typed")
     def clean(self) -> None:
         """The password is asked for together with the yes: a move up is never saved without one (`consequences`)."""
         if LOGIN_PASSWORD not in self.fields or not self.asked:
