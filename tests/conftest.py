@@ -7,6 +7,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import django
@@ -52,6 +53,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 (after the lines above)
 from django.db import connection  # noqa: E402
+from django.utils import translation  # noqa: E402
 
 # Quick where strength is not what a test is about, and without the manifest that only `serve` makes.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", *settings.PASSWORD_HASHERS]
@@ -63,6 +65,14 @@ if settings.EMBEDDED:  # a file as in earnest: the engine's threads and child pr
 pytest_plugins = ["tests.services"]
 if importlib.util.find_spec("tests.peers.fixtures"):
     pytest_plugins.append("tests.peers.fixtures")
+
+
+@pytest.fixture(autouse=True)
+def own_language() -> Iterator[None]:
+    """A page that was asked for in German leaves German behind in its thread; the next test begins in its own language."""
+    translation.deactivate()
+    yield
+    translation.deactivate()
 
 
 # How `tests.services.missing` and the fixtures of tests/peers say what a machine lacks.
