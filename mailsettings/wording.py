@@ -76,7 +76,8 @@ ADDRESS_FAULTS = {
     Fault.DOMAIN: gettext_lazy("The domain after the @ is not valid. Write it as in example.com, without a dot at its end."),
     Fault.SINGLE_LABEL: gettext_lazy("The domain after the @ needs at least one dot, as in example.com."),
     Fault.LOOK_ALIKE: gettext_lazy(
-        "The address contains characters that stand for others, or mixes alphabets. Type it instead of pasting it, in small letters."
+        "The address contains characters that stand for others, or mixes alphabets. Type it instead of pasting it, in small "
+        "letters."
     ),
     Fault.TOO_LONG: gettext_lazy("The address is too long: it may have 64 characters before the @ and 254 altogether."),
     Fault.NAME_HAS_AT: gettext_lazy("The name before the address must not contain an @; give only the name."),
