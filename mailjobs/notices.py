@@ -118,37 +118,12 @@ def log_cancelled(jobs: Sequence[MailJob]) -> None:
 def log_rejected(jobs: Sequence[MailJob], reason: str) -> None:
     """Log what the firm did not release, and tell the users why (P8)."""
     record(Settled(job, StateChoices.CANCELLED, reason, code=REJECTED) for job in jobs)
-    recipients = _recipients([job.pk for job in jobs])
-    InternalMessage.objects.bulk_create(
-        InternalMessage(
-            user=person,
-            job=job,
-            kind=InternalMessage.Kind.REJECTED,
-            subject=job.subject,
-            recipients=recipients[job.pk],
-            error=reason,
-            error_code=REJECTED,
-        )
-        for job in jobs
-        for person in responsible_for(job.user)
-    )
+    _tell((job, InternalMessage.Kind.REJECTED, reason, REJECTED) for job in jobs)
 
 
 def tell_delayed(jobs: Sequence[MailJob]) -> None:
     """Tell the users of mails that have been waiting for a while (delivery contract 3)."""
-    recipients = _recipients([job.pk for job in jobs])
-    InternalMessage.objects.bulk_create(
-        InternalMessage(
-            user=person,
-            job=job,
-            kind=InternalMessage.Kind.DELAYED,
-            subject=job.subject,
-            recipients=recipients[job.pk],
-            error=job.last_error,
-        )
-        for job in jobs
-        for person in responsible_for(job.user)
-    )
+    _tell((job, InternalMessage.Kind.DELAYED, job.last_error, "") for job in jobs)
 
 
 def tell_held(held: Iterable[tuple[MailJob, Hold]]) -> None:
@@ -214,6 +189,25 @@ def _waited_for(job: MailJob, hold: Hold) -> list[User]:
             return administrators_of(job.tenant)
         case _:
             return responsible_for(job.user)
+
+
+def _tell(told: Iterable[tuple[MailJob, InternalMessage.Kind, str, str]]) -> None:
+    """(job, kind, error, its code) → one internal message to each person responsible."""
+    rows = list(told)
+    recipients = _recipients([job.pk for job, *_what in rows])
+    InternalMessage.objects.bulk_create(
+        InternalMessage(
+            user=person,
+            job=job,
+            kind=kind,
+            subject=job.subject,
+            recipients=recipients[job.pk],
+            error=error,
+            error_code=code,
+        )
+        for job, kind, error, code in rows
+        for person in responsible_for(job.user)
+    )
 
 
 def _recipients(job_ids: Sequence[int]) -> dict[int, list[str]]:

@@ -131,9 +131,7 @@ def _placeholder_objections(**templates: str) -> Iterator[Objection]:
     for name, template in templates.items():
         if bad := bad_places(template, html=name == "html"):
             words = {"places": " · ".join(bad[:5])}
-            message = _(
-                "A placeholder is a name of letters, digits and _ in double braces, as in {{ number }}. Not: %(places)s"
-            )
+            message = _("A placeholder is a name of letters, digits and _ in double braces, as in {{ number }}. Not: %(places)s")
             yield Objection(name, "placeholder_invalid", message % words)
 
 

@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mailsettings.changes import Refused
 from mailsettings.core.parameters import PARAMETERS, Group, Kind, Parameter, Value
@@ -17,7 +18,7 @@ from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials
 from mailsettings.foresight import Foresight
 from mailsettings.forms.sheet import Entry
 from mailsettings.forms.words import HELP, advice_on, say_value
-from mailsettings.models import Tenant
+from mailsettings.models import Tenant, user_id_validator
 from mailsettings.vault import SecretUnreadable, seal, unseal
 from mailsettings.wording import CHOICE_LABELS, GROUP_LABELS, PARAMETER_LABELS, SEND_SYSTEM_LABELS
 
@@ -97,6 +98,27 @@ def _with_kept_secrets(data: QueryDict | None) -> QueryDict | None:
             except (SecretUnreadable, ValueError):
                 continue
     return data
+
+
+def login_field() -> forms.CharField:
+    """The user ID of a new user (T2)."""
+    return forms.CharField(
+        label=gettext_lazy("User ID"),
+        max_length=64,
+        validators=[user_id_validator],
+        help_text=gettext_lazy("Small letters, digits, dots, hyphens and underscores; it cannot be changed later."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+
+
+def contact_field() -> forms.CharField:
+    """Where a user is reached, which is no sender address."""
+    return forms.CharField(
+        label=gettext_lazy("E-mail"),
+        required=False,
+        help_text=gettext_lazy("Where this person is reached; the sender address is in the user's own settings."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
 
 
 def parameter_field(entry: Entry, *, shared_identity: bool, inherits: bool = True) -> forms.Field:

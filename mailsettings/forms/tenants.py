@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from mailsettings import changes
 from mailsettings.changes import Book, Objection, Refused
 from mailsettings.core.send_systems import Role, SendsAsFirm, TenantKind
-from mailsettings.forms.fields import ObjectingForm
+from mailsettings.forms.fields import ObjectingForm, contact_field, login_field
 from mailsettings.models import Tenant, User, user_id_validator
 
 MAX_PASSWORD = 1024
@@ -108,20 +108,9 @@ class FirmForm(_TenantForm):
 class NewFirmForm(FirmForm):
     """A new firm with the person who sets everything else up."""
 
-    login = forms.CharField(
-        label=gettext_lazy("User ID"),
-        max_length=64,
-        validators=[user_id_validator],
-        help_text=gettext_lazy("Small letters, digits, dots, hyphens and underscores; it cannot be changed later."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-    )
+    login = login_field()
     person = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-    email = forms.CharField(
-        label=gettext_lazy("E-mail"),
-        required=False,
-        help_text=gettext_lazy("Where this person is reached; the sender address is in the user's own settings."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
+    email = contact_field()
     password = forms.CharField(
         label=gettext_lazy("Password"),
         strip=False,

@@ -15,9 +15,9 @@ from django.utils.translation import gettext_lazy
 from mailsettings import changes
 from mailsettings.changes import Book, Objection, Refused
 from mailsettings.core.send_systems import Role
-from mailsettings.forms.fields import ObjectingForm
+from mailsettings.forms.fields import ObjectingForm, contact_field, login_field
 from mailsettings.leavers import mentions_of
-from mailsettings.models import RoleChoices, Tenant, User, user_id_validator
+from mailsettings.models import RoleChoices, Tenant, User
 
 _FIELDS = ("login", "name", "email", "role", "language", "deputy", "is_active")
 MAX_PASSWORD = 1024
@@ -26,20 +26,9 @@ MAX_PASSWORD = 1024
 class UserForm(ObjectingForm):
     """One user; nobody changes their own role, nor deactivates themselves."""
 
-    login = forms.CharField(
-        label=gettext_lazy("User ID"),
-        max_length=64,
-        validators=[user_id_validator],
-        help_text=gettext_lazy("Small letters, digits, dots, hyphens and underscores; it cannot be changed later."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-    )
+    login = login_field()
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-    email = forms.CharField(
-        label=gettext_lazy("E-mail"),
-        required=False,
-        help_text=gettext_lazy("Where this person is reached; the sender address is in the user's own settings."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
+    email = contact_field()
     role = forms.ChoiceField(
         label=gettext_lazy("Role"),
         help_text=gettext_lazy("Administrators manage settings and people; a batch user sends in unattended runs."),
