@@ -23,7 +23,7 @@ MAX_ADDRESS = 254  # octets, RFC 5321 4.5.3.1.3 less the angle brackets
 MAX_LOCAL = 64  # octets, RFC 5321 4.5.3.1.1
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
-_NEEDS_QUOTES = re.compile(r'[,;:()<>\[\]\\@"]')
+_NEEDS_QUOTES = re.compile(r'\A\.|[,;:()<>\[\]\\@"]')
 _ATOM = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\x7f])+"
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _HOST = r"[A-Za-z0-9.\x80-\U0010ffff-]+"
@@ -197,7 +197,12 @@ def _international_local_part(local: str, text: str) -> str:
     local = unicodedata.normalize("NFC", local)
     if any(_stands_for_ascii(character) for character in local):
         raise AddressInvalid(Fault.LOOK_ALIKE, text)
-    if unicodedata.category(local[0]).startswith("M") or not all(_is_seen(local, place) for place in range(len(local))):
+    apart = unicodedata.normalize("NFD", local)  # in which some signs are `<` and a stroke
+    if (
+        not _DOT_ATOM.fullmatch(apart)
+        or unicodedata.category(local[0]).startswith("M")
+        or not all(_is_seen(local, place) for place in range(len(local)))
+    ):
         raise AddressInvalid(Fault.LOCAL_PART, text)
     return local
 
@@ -218,11 +223,10 @@ def _is_seen(local: str, place: int) -> bool:
 
 @lru_cache(maxsize=5_000)
 def _canonical_domain(domain: str) -> str | Fault:
-    lowered = unicodedata.normalize("NFC", domain).lower()
+    labels = [label.lower() for label in unicodedata.normalize("NFC", domain).split(".")]
     try:
-        if not domain.isascii() and idna.uts46_remap(domain, std3_rules=True, transitional=False) != lowered:
+        if not domain.isascii() and idna.uts46_remap(domain, std3_rules=True, transitional=False) != ".".join(labels):
             return Fault.LOOK_ALIKE
-        labels = lowered.split(".")
         if "" in labels:
             return Fault.DOMAIN
         if len(labels) < 2:
@@ -234,6 +238,8 @@ def _canonical_domain(domain: str) -> str | Fault:
         return Fault.DOMAIN
     if any(label.isascii() and label != encoded for label, encoded in zip(labels, canonical, strict=True)):
         return Fault.DOMAIN  # an A-label that no U-label gives
+    if any(label != label.lower() for label in readable):
+        return Fault.DOMAIN  # Cherokee, whose capitals IDNA takes
     if not all(_LABEL.fullmatch(label) for label in canonical) or _NUMBER.fullmatch(canonical[-1]):
         return Fault.DOMAIN
     if any(map(_passes_for_another, readable)):
