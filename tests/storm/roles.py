@@ -10,12 +10,14 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import django
 
 django.setup()
 
-from mailjobs.models import MailJob  # noqa: E402 (after the line above)
+from mailjobs.core.message import Message  # noqa: E402 (after the line above)
+from mailjobs.models import MailJob  # noqa: E402
 from mailjobs.submission import submit_many  # noqa: E402
 from mailsettings.models import Tenant, User  # noqa: E402
 from tests.cast import invoice, user  # noqa: E402
@@ -37,12 +39,19 @@ def submit(random_: random.Random, stop: threading.Event) -> None:
     while not stop.is_set():
         login = random_.choice(SUBMITTERS)
         chosen = list(itertools.islice(numbers, 1 if login == "anna" else random_.randint(1, 25)))
-        messages = [invoice(n, cc=[f"cc{n}@kunde.example"], bcc=[f"bcc{n}@kunde.example"]) for n in chosen]
-        began = time.monotonic()
-        results = submit_many(people[login], messages)
-        tell(user=login, numbers=chosen, ids=[result.id for result in results], began=began, ended=time.monotonic())
+        storing: list[float] = []
+        results = submit_many(people[login], streamed(chosen, random_.uniform(0.0, 0.2), storing))
+        tell(user=login, numbers=chosen, ids=[result.id for result in results], began=storing[0], ended=time.monotonic())
         while MailJob.objects.exclude(state="sent").count() > BACKLOG and not stop.is_set():
             time.sleep(0.02)
+
+
+def streamed(chosen: list[int], seconds: float, storing: list[float]) -> Iterator[Message]:
+    """Messages that come slowly, after the settings were read; `storing` notes when the last one is handed over."""
+    for number in chosen:
+        yield invoice(number, cc=[f"cc{number}@kunde.example"], bcc=[f"bcc{number}@kunde.example"])
+    time.sleep(seconds)
+    storing.append(time.monotonic())
 
 
 def toggle(random_: random.Random, stop: threading.Event) -> None:
@@ -57,8 +66,11 @@ def toggle(random_: random.Random, stop: threading.Event) -> None:
         tell(level=level, on=on[level], began=began, ended=time.monotonic())
 
     while not stop.is_set():
-        flip(random_.choices(list(owners), weights=(2, 1, 1))[0])
-        time.sleep(random_.uniform(0.0, 0.8))
+        known = [level for level in owners if on[level]]
+        flip(random_.choice(known) if known and random_.random() < 0.7 else random_.choices(list(owners), weights=(2, 1, 1))[0])
+        time.sleep(
+            random_.uniform(0.0, 0.3) if any(on.values()) else random_.uniform(0.2, 0.8)
+        )  # so that much is queued for real
     for level in [level for level in owners if on[level]]:
         flip(level)
 
