@@ -166,7 +166,7 @@ class Employee(models.Model):
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="employees", verbose_name=_("tenant"))
     number = models.CharField(_("ID"), max_length=64, validators=[key_validator])
     name = models.CharField(_("name"), max_length=200)
-    email = models.CharField(_("e-mail"), max_length=300, blank=True)
+    email = models.CharField(_("e-mail"), max_length=400, blank=True)
     additional_emails = models.JSONField(_("further e-mail addresses"), default=list, blank=True)
     user = models.OneToOneField(
         User, models.SET_NULL, null=True, blank=True, related_name="employee", verbose_name=_("linked user ID")
