@@ -41,7 +41,7 @@ def spoilt(draw: st.DrawFn) -> str:
 
 
 ANYTHING = spoilt() | st.lists(st.sampled_from(PIECES), max_size=9).map("".join) | st.text(max_size=40)
-MANY = settings(max_examples=1500, deadline=None)
+MANY = settings(max_examples=1000, deadline=None)
 
 
 def _accepted(text: str) -> list[Mailbox]:
