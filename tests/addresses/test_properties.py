@@ -5,8 +5,9 @@ import unicodedata
 from contextlib import suppress
 from email import policy
 from email.header import decode_header, make_header
-from email.headerregistry import AddressHeader, HeaderRegistry
+from email.headerregistry import HeaderRegistry
 from email.utils import getaddresses
+from typing import Any, Literal
 
 import pytest
 from hypothesis import example, given, settings
@@ -56,10 +57,9 @@ def _accepted(text: str) -> list[Mailbox]:
 def second_reading(text: str) -> str | None:
     """The mailbox that a text means by the standard library's parser, the domain by plain NFC, lower case and RFC 3492."""
     try:
-        header = HeaderRegistry()("To", text.strip())
+        header: Any = HeaderRegistry()("To", text.strip())
     except AttributeError:  # CPython stumbles over a phrase that begins with a dot
         return None
-    assert isinstance(header, AddressHeader)
     if len(header.groups) != 1 or header.groups[0].display_name is not None or len(header.addresses) != 1:
         return None
     (address,) = header.addresses
@@ -114,9 +114,10 @@ def test_c4_the_key_is_stable_under_case_and_normal_forms(text: str) -> None:
         local, _, domain = mailbox.readable.rpartition("@")
         shouted = "".join(_capital(character) for character in domain)
         assert key_of(f"{local}@{shouted}") == mailbox.key
-        for form in ("NFC", "NFD"):
-            assert key_of(unicodedata.normalize(form, mailbox.readable)) == mailbox.key  # type: ignore[arg-type]
-            assert key_of(unicodedata.normalize(form, text)) in {mailbox.key, None}  # type: ignore[arg-type]
+        forms: tuple[Literal["NFC", "NFD"], ...] = ("NFC", "NFD")
+        for form in forms:
+            assert key_of(unicodedata.normalize(form, mailbox.readable)) == mailbox.key
+            assert key_of(unicodedata.normalize(form, text)) in {mailbox.key, None}
 
 
 def _capital(character: str) -> str:
