@@ -18,17 +18,15 @@ from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
 from mailsettings.core.addresses import AddressInvalid, Mailbox, clean_name
-from mailsettings.core.header_text import decode_words, encoded_word, has_control_character, phrase, q_length, quoted_string
+from mailsettings.core.header_text import decode_words, encoded_words, has_control_character, phrase, quoted_string
 
 MAX_LINE = 78  # characters of a header line, RFC 5322 2.1.1
 MAX_WORDS_LINE = 76  # of a header line that holds encoded words, RFC 2047 section 2
-MAX_WORD = 75  # of one encoded word, the same
 HARD_LINE = 998  # of any line, RFC 5322 2.1.1
 MAX_SUBJECT = 998  # characters
 MAX_FILENAME = 255  # octets, what file systems take
 _SHORT_FILENAME = 55  # octets of a parameter value that fits one line
 
-_WORD_FRAME = len("=?utf-8?q??=")
 _LOCAL = re.compile(r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+")
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -179,21 +177,6 @@ def fold(name: str, tokens: Iterable[str]) -> str:
     return _folded(f"{name}:", list(tokens))
 
 
-def encoded_words(text: str, *, first: int = MAX_WORD) -> list[str]:
-    """A text as RFC 2047 encoded words of whole characters, each at most 75 characters, the first at most `first`."""
-    characters = [character.encode() for character in text]
-    octets = sum(map(len, characters))
-    encoding = "b" if q_length(text.encode()) > (octets + 2) // 3 * 4 else "q"
-    words, chunk, used, room = [], b"", 0, first - _WORD_FRAME
-    for character in characters:
-        added = len(character) if encoding == "b" else q_length(character)
-        if chunk and _payload_length(used + added, encoding) > room:
-            words.append(encoded_word(chunk, encoding))
-            chunk, used, room = b"", 0, MAX_WORD - _WORD_FRAME
-        chunk, used = chunk + character, used + added
-    return [*words, encoded_word(chunk, encoding)]
-
-
 def clean(text: str, field: str) -> str:
     """A text for a header, its encoded words decoded. Raises MimeInvalid for what Z3 refuses, hidden in encoded words or not."""
     if has_control_character(text):
@@ -286,10 +269,6 @@ def _phrase(name: str, field: str) -> str:
         return phrase(clean_name(name))
     except AddressInvalid as invalid:
         raise MimeInvalid(invalid.code, field) from invalid
-
-
-def _payload_length(used: int, encoding: str) -> int:
-    return (used + 2) // 3 * 4 if encoding == "b" else used
 
 
 def _entity(mail: Content) -> _Part:

@@ -4,7 +4,8 @@ import binascii
 import re
 import unicodedata
 
-MAX_NAME = 75  # characters of a display name on the wire (Z2): one encoded word, RFC 2047 section 2
+MAX_WORD = 75  # characters of one encoded word, RFC 2047 section 2
+MAX_NAME = 75  # of a display name on the wire (Z2): one encoded word
 
 _BIDI = "\u202a-\u202e\u2066-\u2069"
 _CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{_BIDI}]")
@@ -16,6 +17,7 @@ _INVISIBLE = re.compile(
     "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
     f"{_NO_CHARACTERS}]|(?<![^\x00-\x7f])[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
+_WORD_FRAME = len("=?utf-8?q??=")
 _WORD = re.compile(r"=\?([^?]*)\?([bqBQ])\?(.*?)\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=) +(?==\?)")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
@@ -58,23 +60,25 @@ def decode_words(text: str) -> str:
     return text
 
 
-def encoded_word(octets: bytes, encoding: str) -> str:
-    """Octets of UTF-8 as one encoded word; `encoding` is `b` or `q`."""
-    if encoding == "b":
-        return f"=?utf-8?b?{binascii.b2a_base64(octets, newline=False).decode('ascii')}?="
-    payload = "".join(chr(o) if o in _PLAIN_OCTETS else "_" if o == 0x20 else f"={o:02X}" for o in octets)
-    return f"=?utf-8?q?{payload}?="
-
-
-def q_length(octets: bytes) -> int:
-    """How many characters octets take in an encoded word of encoding `q`."""
-    return sum(1 if octet in _PLAIN_OCTETS or octet == 0x20 else 3 for octet in octets)
+def encoded_words(text: str, *, first: int = MAX_WORD) -> list[str]:
+    """A text as RFC 2047 encoded words of whole characters, each at most 75 characters, the first at most `first`."""
+    characters = [character.encode() for character in text]
+    octets = sum(map(len, characters))
+    encoding = "b" if _q_length(text.encode()) > (octets + 2) // 3 * 4 else "q"
+    words, chunk, used, room = [], b"", 0, first - _WORD_FRAME
+    for character in characters:
+        added = len(character) if encoding == "b" else _q_length(character)
+        if chunk and _payload_length(used + added, encoding) > room:
+            words.append(_encoded_word(chunk, encoding))
+            chunk, used, room = b"", 0, MAX_WORD - _WORD_FRAME
+        chunk, used = chunk + character, used + added
+    return [*words, _encoded_word(chunk, encoding)]
 
 
 def phrase(name: str) -> str:
     """A display name as every server takes it: atoms, one quoted string, or one encoded word, the shorter of both encodings."""
     if not name.isascii() or "=?" in name:
-        return min((encoded_word(name.encode(), encoding) for encoding in "qb"), key=len)
+        return min((_encoded_word(name.encode(), encoding) for encoding in "qb"), key=len)
     return name if not name or _ATOMS.fullmatch(name) else quoted_string(name)
 
 
@@ -90,6 +94,21 @@ def holds_at(text: str) -> bool:
 
 def _numbered(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
+
+
+def _encoded_word(octets: bytes, encoding: str) -> str:
+    if encoding == "b":
+        return f"=?utf-8?b?{binascii.b2a_base64(octets, newline=False).decode('ascii')}?="
+    payload = "".join(chr(o) if o in _PLAIN_OCTETS else "_" if o == 0x20 else f"={o:02X}" for o in octets)
+    return f"=?utf-8?q?{payload}?="
+
+
+def _q_length(octets: bytes) -> int:
+    return sum(1 if octet in _PLAIN_OCTETS or octet == 0x20 else 3 for octet in octets)
+
+
+def _payload_length(used: int, encoding: str) -> int:
+    return (used + 2) // 3 * 4 if encoding == "b" else used
 
 
 def _decoded_word(word: re.Match[str]) -> str:

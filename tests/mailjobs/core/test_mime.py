@@ -22,13 +22,13 @@ from mailjobs.core.mime import (
     Frozen,
     MimeInvalid,
     check_header_block,
-    encoded_words,
     freeze,
     message_id,
     split_header_block,
     unstuff,
 )
 from mailsettings.core.addresses import Mailbox
+from mailsettings.core.header_text import encoded_words
 
 ANNA = Mailbox("Anna Huber", "anna", "kanzlei-huber.example")
 MAX = Mailbox("", "max", "example.org")
