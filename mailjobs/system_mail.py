@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, TransportError
 from mailjobs.core.mime import Content, Frozen, freeze, message_id
 from mailjobs.transports.registry import open_session
-from mailsettings.core.addresses import Mailbox, parse_recipient, parse_sender
+from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient, parse_sender
 
 SECONDS = 15.0  # a page waits for it
 ANYWHERE = ("0.0.0.0/0", "::/0")  # the operator chose this relay, no tenant
@@ -36,7 +36,10 @@ def send(to: str, subject: str, text: str) -> None:
 
 
 def _over_smtp(endpoint: Endpoint, to: Mailbox, subject: str, text: str) -> None:
-    sender = parse_sender(settings.SYSTEM_EMAIL_FROM)
+    try:
+        sender = parse_sender(settings.SYSTEM_EMAIL_FROM)
+    except AddressInvalid as invalid:
+        raise NotSent(_("the operator's own sender address (SYSTEM_EMAIL_FROM) is not valid")) from invalid
     unique = uuid.uuid4().hex
     frozen = freeze(
         Content(

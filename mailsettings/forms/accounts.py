@@ -69,6 +69,10 @@ class AccountForm(ObjectingForm):
             changes.clean_values(self._typed(), of_firm=False, of_account=True)
         except Refused as refused:
             self.show_objections(refused)
+        try:
+            changes.clean_values({"sender_address": self.cleaned_data.get("sender_address")}, of_firm=False)
+        except Refused as refused:
+            self.show_objections(refused)
 
     def save(self, book: Book) -> EmailAccount:
         """Write the account; inside a transaction. Raises Refused."""

@@ -192,8 +192,10 @@ def test_a_mailbox_is_asked_three_times_a_day_at_most(relay: CountingServer) -> 
 
 
 def test_without_a_relay_the_page_says_why_and_the_firm_can_confirm(relay: CountingServer, settings: Any) -> None:
-    settings.SYSTEM_EMAIL = {}
+    settings.SYSTEM_EMAIL, given = {}, settings.SYSTEM_EMAIL
     assert "SYSTEM_EMAIL_URL" in claim("mia", NEW)
+    settings.SYSTEM_EMAIL, settings.SYSTEM_EMAIL_FROM = given, "keine Adresse"
+    assert "SYSTEM_EMAIL_FROM" in claim("mia", "mia.zwei@musterkunde.example")
     assert plan("mia").refused == "address_unconfirmed"
     assert "Confirm" in log_in("anna").get("/addresses/").content.decode()
 
