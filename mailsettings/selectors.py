@@ -244,9 +244,9 @@ def _foreign(tenant: Tenant, in_use: AddressesInUse) -> frozenset[str]:
     return frozenset(key for key, owners in in_use.items() if owners != {tenant.pk})
 
 
-def is_foreign(tenant: Tenant, key: str) -> bool:
-    """Whether a canonical address stands at another tenant, so that this Com customer may not have it (P8)."""
-    return key in _foreign(tenant, addresses_in_use())
+def foreign_addresses(tenant: Tenant) -> frozenset[str]:
+    """The canonical addresses that stand at other tenants, so that this Com customer may not have them (P8)."""
+    return _foreign(tenant, addresses_in_use())
 
 
 def _confirmed_addresses(tenant: Tenant) -> frozenset[str]:

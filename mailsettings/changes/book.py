@@ -65,6 +65,7 @@ class Book:
     actor: str
     trust: Trust = Trust.IMPORT
     claims: list[ClaimedAddress] = field(default_factory=list)
+    foreign: frozenset[str] | None = None  # other tenants' addresses, read once for all that a Com customer claims in this book
     records: list[Record] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     tightened: set[int] = field(default_factory=set)

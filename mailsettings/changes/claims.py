@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from mailsettings.changes.book import Book, Objection, Refused, Trust, audit
 from mailsettings.core.addresses import key_of
 from mailsettings.models import ClaimedAddress, Tenant
-from mailsettings.selectors import is_foreign
+from mailsettings.selectors import foreign_addresses
 
 LINK_HOLDS = timedelta(days=7)
 MAILS_A_DAY = 3  # to one address
@@ -36,7 +36,9 @@ def _claim(book: Book, tenant: Tenant, where: str, address: str, key: str, *, ne
     if row.confirmed_at is not None or not (new or book.trust is Trust.IMPORT):
         return
     if book.trust is Trust.CLAIMANT:
-        if is_foreign(tenant, key):
+        if book.foreign is None:
+            book.foreign = foreign_addresses(tenant)
+        if key in book.foreign:
             message = _("The address %(address)s belongs to another tenant (rule P8). Use an address of your own.")
             raise Refused([Objection(where, "foreign_address", message % {"address": address})])
         row.asked_by = book.actor
