@@ -12,13 +12,14 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.functional import cached_property
-from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, pgettext
 
 from mailjobs.filters import address
 from mailjobs.leaks import Leak, Report, report_on
 from mailjobs.matrix import WITHOUT
 from mailjobs.models import MailJob, StateChoices
+from mailjobs.views.csv_answer import csv_answer
 from mailjobs.views.short_words import SHORT_HOLDS, SHORT_REFUSALS
 from mailsettings.access import Right
 from mailsettings.changes import Book
@@ -27,7 +28,6 @@ from mailsettings.core.send_systems import TenantKind
 from mailsettings.models import SendsAsFirmChoices, Tenant, User
 from mailsettings.portal import ROWS, SettingsPage
 from mailsettings.selectors import addresses_in_use
-from mailsettings.spreadsheet import CONTENT_TYPES, CSV, write_table
 from mailsettings.views.tenants import TenantEdit
 from mailsettings.wording import LEVEL_LABELS
 
@@ -204,10 +204,7 @@ class ComCustomersExport(CustomersPage):
             _("Com customer"), _("Name"), _("User ID"), _("User"), _("Print models"), _("Sender address"), _("Level"),
             _("As the firm"), _("Result"), _("Reason"), _("Mail that carries the firm's address"),
         ]  # fmt: skip
-        delimiter = ";" if (get_language() or "").startswith("de") else ","  # as spreadsheets of that language expect it
-        file = write_table(CSV, [head, *self._rows()], title=_("Leak report"), delimiter=delimiter)
-        name = f'attachment; filename="leaks-{self.chosen.slug}.csv"'
-        return HttpResponse(file, content_type=CONTENT_TYPES[CSV], headers={"Content-Disposition": name})
+        return csv_answer([head, *self._rows()], title=_("Leak report"), filename=f"leaks-{self.chosen.slug}.csv")
 
     def _rows(self) -> Iterator[list[str]]:
         results = {"": pgettext("cell", "sent"), "refused": pgettext("cell", "refused"), "held": pgettext("cell", "held")}

@@ -7,11 +7,12 @@ from django.core.paginator import Page as NumberedPage
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from mailjobs.core.plan import Plan
 from mailjobs.matrix import WITHOUT, plan_in
+from mailjobs.views.csv_answer import csv_answer
 from mailjobs.views.sender_case import FIELDS, Case, answer_in_words, case_of
 from mailjobs.views.sender_cells import AS_FIRM, HAZARDOUS, STOPPED, Line, answer_of, count, line_of
 from mailjobs.views.sender_reading import SendersPage
@@ -19,7 +20,6 @@ from mailjobs.views.short_words import SHORT_HAZARDS, danger_of
 from mailsettings.context_processors import url_of
 from mailsettings.models import SendsAsFirmChoices, StageChoices, User
 from mailsettings.portal import ROWS
-from mailsettings.spreadsheet import CONTENT_TYPES, CSV, write_table
 from mailsettings.wording import LEVEL_LABELS
 
 MOST_COUNTED = 20_000  # cells; a larger matrix is decided page by page and not counted
@@ -147,10 +147,7 @@ class SendersExport(SendersPage):
             _("User ID"), _("User"), _("Print model"), _("Way"), _("Sender address"), _("Name of the sender"), _("Level"),
             _("Mail server"), _("Send system"), _("Result"), _("Reason"), _("Redirect mode"), _("Hazards"),
         ]  # fmt: skip
-        delimiter = ";" if (get_language() or "").startswith("de") else ","  # as spreadsheets of that language expect it
-        file = write_table(CSV, [head, *self._rows()], title=_("Sender matrix"), delimiter=delimiter)
-        name = f'attachment; filename="senders-{self.chosen.slug}.csv"'
-        return HttpResponse(file, content_type=CONTENT_TYPES[CSV], headers={"Content-Disposition": name})
+        return csv_answer([head, *self._rows()], title=_("Sender matrix"), filename=f"senders-{self.chosen.slug}.csv")
 
     def _rows(self) -> Iterator[list[str]]:
         results = {"": pgettext("cell", "sent"), "refused": pgettext("cell", "refused"), "held": pgettext("cell", "held")}

@@ -85,6 +85,24 @@ def log_in(cast: None) -> LogIn:
     return logged_in
 
 
+def text_of(client: Client, url: str, status: int = 200) -> str:
+    """What a page says, which must answer with this status."""
+    answer = client.get(url)
+    assert answer.status_code == status, url
+    return unescape(answer.content.decode())
+
+
+def filled(client: Client, url: str) -> dict[str, str]:
+    """What a browser would post from the page as it stands."""
+    form = client.get(url).context["form"]
+    found = {}
+    for field in form:
+        value = field.field.prepare_value(field.value())
+        if not field.field.disabled and value not in (None, False, "", []):
+            found[field.html_name] = "on" if value is True else "\n".join(value) if isinstance(value, list) else str(value)
+    return found
+
+
 def save(client: Client, url: str, data: Mapping[str, Any]) -> Any:
     """Post a form and, where the page first shows what would change (P9), say yes to it as a browser would: without what was
     typed into password fields, with the hidden fields. Returns the answer after all redirects.

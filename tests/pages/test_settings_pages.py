@@ -14,7 +14,7 @@ from mailsettings.changes import Book
 from mailsettings.core.parameters import PARAMETERS, Kind
 from mailsettings.forms.words import HELP, advice_on
 from mailsettings.models import AuditEvent, EmailAccount, Employee, ParameterSet, PrintModel, Secret, Tenant, User
-from tests.pages.conftest import PASSWORD, LogIn, person, save
+from tests.pages.conftest import PASSWORD, LogIn, filled, person, save, text_of
 
 SERVER = "mail.kanzlei-huber.example"
 SECRET = "streng-geheim-4711"
@@ -34,23 +34,6 @@ def own(owner: Tenant | User) -> dict[str, Any]:
 def put(owner: Tenant | User, **values: Any) -> None:
     """What stood there before the page was opened."""
     changes.save_parameters(Book("test"), owner, {**own(owner), **values})
-
-
-def text_of(client: Client, url: str, status: int = 200) -> str:
-    answer = client.get(url)
-    assert answer.status_code == status, url
-    return unescape(answer.content.decode())
-
-
-def filled(client: Client, url: str) -> dict[str, str]:
-    """What a browser would post from the page as it stands."""
-    form = client.get(url).context["form"]
-    found = {}
-    for field in form:
-        value = field.field.prepare_value(field.value()) if hasattr(field.field, "prepare_value") else field.value()
-        if not field.field.disabled and value not in (None, False, ""):
-            found[field.html_name] = "on" if value is True else str(value)
-    return found
 
 
 def post(client: Client, url: str, changed: Mapping[str, str], *, saved: bool = True) -> str:

@@ -12,7 +12,7 @@ from mailsettings import changes
 from mailsettings.changes import Book
 from mailsettings.core.parameters import PARAMETERS
 from mailsettings.models import AuditEvent, Employee, ParameterSet, PrintModel, Secret, Tenant, User
-from tests.pages.conftest import PASSWORD, LogIn, mail, person, save
+from tests.pages.conftest import PASSWORD, LogIn, filled, mail, person, save, text_of
 
 USERS, NEW = "/users/", "/users/new/"
 SECRET = "streng-geheim-4711"
@@ -30,23 +30,6 @@ def put(owner: Tenant | User, **values: Any) -> None:
 
 def url_of(login: str, name: str = "user") -> str:
     return reverse(name, args=[person(login).pk])
-
-
-def text_of(client: Client, url: str, status: int = 200) -> str:
-    answer = client.get(url)
-    assert answer.status_code == status, url
-    return unescape(answer.content.decode())
-
-
-def filled(client: Client, url: str) -> dict[str, str]:
-    """What a browser would post from the page as it stands."""
-    form = client.get(url).context["form"]
-    found = {}
-    for field in form:
-        value = field.value()
-        if not field.field.disabled and value not in (None, False, "", []):
-            found[field.html_name] = "on" if value is True else "\n".join(value) if isinstance(value, list) else str(value)
-    return found
 
 
 def post(client: Client, url: str, changed: Mapping[str, str | None], *, saved: bool = True) -> str:
