@@ -1,4 +1,4 @@
-"""What a storm's end must look like: jobs and arrivals against each other, the writes in between, and the table that is printed."""
+"""What a storm's end must look like: jobs and arrivals against each other, the writes in between, and the printed table."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -88,7 +88,7 @@ def judge(accepted: Collection[int], jobs: Sequence[Job], arrivals: Sequence[Arr
 
 
 def judge_writes(writes: Iterable[Write]) -> list[str]:
-    """Writes that the contract does not know: a transition that is none, an epoch that moves by itself, a word of who lost the lease."""
+    """Writes against the contract: a transition that is none, an epoch that moves by itself, a word of who lost the lease."""
     holder: dict[int, str] = {}
     wrong = []
     for write in writes:

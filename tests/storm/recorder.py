@@ -1,7 +1,7 @@
-"""An SMTP server in a process of its own that writes each mail down before it says 250: `python -m tests.storm.recorder FOLDER DOORS`.
+"""An SMTP server that writes each mail down before it says 250: `python -m tests.storm.recorder FOLDER DOORS`.
 
 DOORS is a JSON list; each door is a port of its own with the attributes of `Door`. The first line of the output is a JSON object
-door → port; a line {"door": ..., "set": {...}} on the standard input changes a door and is answered by a line; the input's end ends it.
+door → port; a line {"door": ..., "set": {...}} on the standard input changes a door and is answered; the input's end ends it.
 FOLDER gets `arrivals.tsv` (time, door, connection, Message-ID, first recipient; one line for each mail that was taken, appended
 before its reply) and `events.tsv` (time, door, connection, what, detail). The time is `time.monotonic()`, the same for all
 processes of a machine.
@@ -49,9 +49,9 @@ PERMANENT = {
 class Door:
     """One port: who may log in, how late it answers, what it does wrong, how much it allows.
 
-    `delay`: seconds between writing a mail down and its 250. `late`: seconds before each reply. `fault`: (phase, kind) with a phase of
-    greeting, ehlo, starttls, auth, mail, rcpt, data, body, dot, next (the MAIL of a second mail) and a kind of drop, rst, junk, hang,
-    4xx, 5xx, 421. `per_minute` mails in any 60 s and `connections` at once are allowed, 0: any number.
+    `delay`: seconds between writing a mail down and its 250. `late`: seconds before each reply. `fault`: (phase, kind): greeting,
+    ehlo, starttls, auth, mail, rcpt, data, body, dot, next (the MAIL of a second mail); drop, rst, junk, hang, 4xx, 5xx, 421.
+    `per_minute` mails in any 60 s and `connections` at once are allowed, 0: any number.
     """
 
     name: str

@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import psycopg
 import pytest
@@ -202,33 +202,35 @@ class Crew:
 
 @dataclass
 class Feeder:
-    """A process of `tests.storm.feeder`; one wish at a time, from any thread."""
+    """A process of `tests.storm.feeder`, which does one thing after the other."""
 
     process: subprocess.Popen[str]
     accepted: list[int] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, user: str, models: str | Sequence[str], count: int, *, first: int = 1, **more: object) -> dict[str, Any]:
-        """Hand in mails number `first` and on; see `tests.storm.feeder`."""
-        wish = {"user": user, "models": [models] if isinstance(models, str) else models, "first": first, "count": count, **more}
-        with self._lock:
-            answer: dict[str, Any] = self.ask(wish)
-            self.accepted.extend(number for number in answer["ids"] if number is not None)
+        """Hand in mails number `first` and on, of these print models in turn; see `tests.storm.feeder`."""
+        self.begin(user, models, count, first=first, **more)
+        return self.finish()
+
+    def begin(self, user: str, models: str | Sequence[str], count: int, *, first: int = 1, **more: object) -> None:
+        """`submit` without waiting for the answer, which `finish` gives."""
+        self.say(
+            {"user": user, "models": [models] if isinstance(models, str) else models, "first": first, "count": count, **more}
+        )
+
+    def finish(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.hear()
+        self.accepted.extend(number for number in answer["ids"] if number is not None)
         return answer
 
-    def ask(self, wish: Mapping[str, object]) -> Any:
-        self.begin(wish)
-        return self.answer()
-
-    def begin(self, wish: Mapping[str, object]) -> None:
+    def say(self, wish: Mapping[str, object]) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(wish) + "\n")
         self.process.stdin.flush()
 
-    def answer(self) -> Any:
-        stdout: IO[str] | None = self.process.stdout
-        assert stdout is not None
-        line = stdout.readline()
+    def hear(self) -> Any:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
         assert line, "the feeder has died"
         return json.loads(line)
 

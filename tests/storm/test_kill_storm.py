@@ -1,4 +1,4 @@
-"""Workers are killed again and again, mid-mail: nothing vanishes, nothing arrives twice, uncertain is only what was in the body (J5)."""
+"""Workers are killed again and again: nothing vanishes or arrives twice, uncertain is only what was in the body (J5)."""
 
 import time
 from pathlib import Path

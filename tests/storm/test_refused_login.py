@@ -1,0 +1,84 @@
+"""One account of many has a wrong password: its log-in is tried a few times at most, and the others hardly notice (J8)."""
+
+import time
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+from tests.production.test_postgres import manage
+from tests.services import Postgres, wait_until
+from tests.storm.judging import judge, report
+from tests.storm.stack import Crew, Feeder, MailServer, Stack, configuration, mail_server, scaled
+
+pytestmark = pytest.mark.postgres
+JOBS = scaled(5_000, least=450)
+ROUNDS = 3
+GOOD = ("good1", "good2")
+REFUSED = tuple(f"refused{number}" for number in range(ROUNDS))
+RESET = "from mailjobs import submission; from tests.cast import user; submission.requeue(user('bernd'), {ids})"
+
+
+def rate_of_the_good(server: MailServer, feeder: Feeder, crew: Crew, models: list[str], count: int) -> float:
+    """Mails a second at the good doors, from the first arrival to the last; all is queued before the workers look."""
+    before, good = sum(map(server.count, GOOD)), sum(models[number % len(models)] in GOOD for number in range(1, count + 1))
+    for worker in crew.workers:
+        crew.pause(worker)
+    feeder.submit("bernd", models, count)
+    for worker in crew.workers:
+        crew.resume(worker)
+    wait_until(lambda: sum(map(server.count, GOOD)) == before + good, seconds=60 + good / 20, what="the good mails")
+    times = [arrival.at for arrival in server.arrivals if arrival.door in GOOD][before:]
+    return (good - 1) / (times[-1] - times[0])
+
+
+def test_j8_a_refused_login_costs_three_tries_at_most_and_slows_nobody_else(
+    postgres: Postgres, migrated: str, tmp_path: Path
+) -> None:
+    stack = Stack.of(postgres, migrated, tmp_path, SWEEP_SECONDS="0.5")
+    began = time.monotonic()
+    doors = [{"name": name, "delay": [0.005, 0.01], "login": "relay", "password": "right-1"} for name in (*GOOD, *REFUSED)]
+    with mail_server(tmp_path / "mail", *doors) as server:
+
+        def settings(password: str) -> dict[str, object]:
+            wrong = {name: server.connection(name, login="relay", password=password) for name in REFUSED}
+            return configuration({name: server.connection(name, login="relay", password="right-1") for name in GOOD} | wrong)
+
+        stack.configure(settings("wrong-1"))
+        with stack.feeder() as feeder, stack.crew() as crew:
+            rate_of_the_good(server, feeder, crew, list(GOOD), 100)  # everybody is up and logged in
+            alone, beside = [], []
+            for name in REFUSED:
+                alone.append(rate_of_the_good(server, feeder, crew, list(GOOD), JOBS * 2 // 3))
+                beside.append(rate_of_the_good(server, feeder, crew, [name, name, name, *GOOD], JOBS * 5 // 3))
+            time.sleep(3)  # time enough to try again
+            tries = {name: len(server.events_of("refused login", name)) for name in REFUSED}
+            before = stack.states()
+            # How many incidents there are is asked here, before anything is corrected.
+            stack.configure(settings("right-1"))
+            corrected = time.monotonic()
+            wait_until(lambda: set(stack.states()) <= {"sent", "failed"}, seconds=60 + JOBS / 20, what="the waiting mails")
+            released = time.monotonic() - corrected
+            failed = [job.id for job in stack.jobs() if job.state == "failed"]
+            manage("shell", "--no-imports", "-c", RESET.format(ids=failed), env=stack.env)
+            wait_until(lambda: set(stack.states()) == {"sent"}, seconds=30, what="the mails that met the refusal")
+        jobs, arrivals = stack.jobs(), server.arrivals
+    ratio = median(beside) / median(alone)
+    report(
+        "Refused log-in",
+        {
+            "jobs of each refused account": JOBS,
+            "refused log-ins at the server": tries,
+            "states before the correction": before,
+            "others alone, mails/s": sorted(alone),
+            "others beside it, mails/s": sorted(beside),
+            "ratio of the medians": ratio,
+            "all gone after the correction": released,
+            "seconds": time.monotonic() - began,
+        },
+    )
+    assert all(1 <= count <= 3 for count in tries.values())
+    assert 1 <= before["failed"] <= sum(tries.values()), "the mails that met the refusal, and no others"
+    assert before["new"] == JOBS * ROUNDS - before["failed"], "all others wait"
+    assert ratio >= 0.7
+    assert judge(feeder.accepted, jobs, arrivals) == []
