@@ -269,6 +269,13 @@ class Stack:
             rows = database.execute("SELECT job, before, epoch_before, after, epoch, by FROM storm_write ORDER BY id").fetchall()
         return [Write(*row) for row in rows]
 
+    def has_leased(self, worker: Worker) -> bool:
+        """Whether the process that is this worker now has taken a mail; needs `watch`."""
+        sql = "SELECT count(*) FROM storm_write WHERE by = %s AND after = 'sending'"
+        with self.database() as database:
+            row = database.execute(sql, [f"{worker.name}.{worker.starts}"]).fetchone()
+        return bool(row and row[0])
+
     def jobs(self) -> list[Job]:
         with self.database() as database:
             rows = database.execute("SELECT id, state, epoch, message_id, attempts FROM mailjobs_mailjob ORDER BY id").fetchall()

@@ -9,7 +9,8 @@ import pytest
 from tests.production.test_postgres import manage
 from tests.services import Postgres, wait_until
 from tests.storm.judging import judge, report
-from tests.storm.stack import Crew, Feeder, MailServer, Stack, configuration, mail_server, scaled
+from tests.storm.stack import Stack, configuration, mail_server, scaled
+from tests.storm.throughput import rate
 
 pytestmark = pytest.mark.postgres
 JOBS = scaled(5_000, least=450)
@@ -17,19 +18,6 @@ ROUNDS = 3
 GOOD = ("good1", "good2")
 REFUSED = tuple(f"refused{number}" for number in range(ROUNDS))
 RESET = "from mailjobs import submission; from tests.cast import user; submission.requeue(user('bernd'), {ids})"
-
-
-def rate_of_the_good(server: MailServer, feeder: Feeder, crew: Crew, models: list[str], count: int) -> float:
-    """Mails a second at the good doors, from the first arrival to the last; all is queued before the workers look."""
-    before, good = sum(map(server.count, GOOD)), sum(models[number % len(models)] in GOOD for number in range(1, count + 1))
-    for worker in crew.workers:
-        crew.pause(worker)
-    feeder.submit("bernd", models, count)
-    for worker in crew.workers:
-        crew.resume(worker)
-    wait_until(lambda: sum(map(server.count, GOOD)) == before + good, seconds=60 + good / 20, what="the good mails")
-    times = [arrival.at for arrival in server.arrivals if arrival.door in GOOD][before:]
-    return (good - 1) / (times[-1] - times[0])
 
 
 def test_j8_a_refused_login_costs_three_tries_at_most_and_slows_nobody_else(
@@ -46,11 +34,12 @@ def test_j8_a_refused_login_costs_three_tries_at_most_and_slows_nobody_else(
 
         stack.configure(settings("wrong-1"))
         with stack.feeder() as feeder, stack.crew() as crew:
-            rate_of_the_good(server, feeder, crew, list(GOOD), 100)  # everybody is up and logged in
+            rate(server, feeder, crew, doors=GOOD, models=GOOD, count=100)  # everybody is up and logged in
             alone, beside = [], []
             for name in REFUSED:
-                alone.append(rate_of_the_good(server, feeder, crew, list(GOOD), JOBS * 2 // 3))
-                beside.append(rate_of_the_good(server, feeder, crew, [name, name, name, *GOOD], JOBS * 5 // 3))
+                alone.append(rate(server, feeder, crew, doors=GOOD, models=GOOD, count=JOBS * 2 // 3))
+                models = (name, name, name, *GOOD)
+                beside.append(rate(server, feeder, crew, doors=GOOD, models=models, count=JOBS * 5 // 3))
             time.sleep(3)  # time enough to try again
             tries = {name: len(server.events_of("refused login", name)) for name in REFUSED}
             before = stack.states()
