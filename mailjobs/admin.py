@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from mailjobs.models import InternalMessage, LoginPause, MailJob, MailLogEntry, WorkerSign
+from mailjobs.models import Incident, InternalMessage, MailJob, MailLogEntry, SharedConnection, WorkerSign
 from mailsettings.admin import ReadOnlyAdmin
 
 
@@ -25,10 +25,16 @@ class InternalMessageAdmin(ReadOnlyAdmin):
     list_filter = ("kind",)
 
 
-@admin.register(LoginPause)
-class LoginPauseAdmin(ReadOnlyAdmin):
-    list_display = ("login", "since", "reply")
-    exclude = ("fingerprint",)
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    list_display = ("tenant", "reason", "failures", "first_at", "last_at", "closed_at", "error")
+    list_filter = ("reason",)
+
+
+@admin.register(SharedConnection)
+class SharedConnectionAdmin(ReadOnlyAdmin):
+    list_display = ("key", "sessions", "paused_at", "paused_reply", "blocked_until", "block_reason", "block_reply")
+    exclude = ("proven", "paused_fingerprint")
 
 
 @admin.register(WorkerSign)

@@ -13,20 +13,22 @@ from django.conf import settings
 from mailjobs import queue
 from mailjobs.engine import Engine, Summary
 from mailjobs.models import MailJob
-from mailjobs.preparation import DEFAULT_SESSIONS
 
 log = structlog.get_logger(__name__)
 
 
-def run(*, until_empty: bool, concurrency: int = DEFAULT_SESSIONS, stop: threading.Event | None = None) -> Summary:
-    """Deliver in the foreground until `stop` is set or, with `until_empty`, until nothing is due and nothing is leased."""
+def run(*, until_empty: bool, concurrency: int | None = None, stop: threading.Event | None = None) -> Summary:
+    """Deliver in the foreground until `stop` is set or, with `until_empty`, until nothing is due and nothing is leased.
+
+    `concurrency`: sessions of a connection, where no parameter says how many.
+    """
     engine = Engine(concurrency=concurrency, stop=stop or threading.Event())
     return engine.run(until_empty=until_empty)
 
 
 def deliver_now(job_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Deliver exactly these direct jobs now (S2); returns id → (state, last error)."""
-    engine = Engine(concurrency=DEFAULT_SESSIONS, stop=threading.Event(), only=tuple(job_ids))
+    engine = Engine(concurrency=None, stop=threading.Event(), only=tuple(job_ids))
     engine.run(until_empty=True)
     rows = MailJob.objects.filter(pk__in=job_ids).values_list("pk", "state", "last_error")
     return {pk: (state, error) for pk, state, error in rows}
@@ -49,7 +51,7 @@ class EngineThread:
 
     def __init__(self, name: str) -> None:
         self._stop = threading.Event()
-        self._engine = Engine(concurrency=DEFAULT_SESSIONS, stop=self._stop, name=name)
+        self._engine = Engine(concurrency=None, stop=self._stop, name=name)
         self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
 
     def start(self) -> None:

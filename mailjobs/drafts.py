@@ -1,12 +1,13 @@
 """The finished mail for the user's own mail client: an `.eml` that opens as unsent (X1), judged once more at hand-over."""
 
+from mailjobs.contents import whole
 from mailjobs.core.mime import mailbox_list
 from mailjobs.core.plan import Hold, redirect_now
 from mailjobs.core.redirect import rewrite
 from mailjobs.holds import hold_instead
+from mailjobs.judging import Barred, Held, judge, originals_of, redirected, request_of
 from mailjobs.models import FrozenMail, MailJob
-from mailjobs.preparation import Barred, Held, judge, originals_of, redirected, request_of
-from mailjobs.preview import UNSENT, whole
+from mailjobs.preview import UNSENT
 from mailjobs.wording import HOLDS, say_refusal
 from mailsettings.core.addresses import parse_recipient
 from mailsettings.core.facts import Facts

@@ -44,7 +44,6 @@ def hold_restored() -> int:
             lease_until=None,
             leased_by="",
             on_wire_at=None,
-            waiting_login="",
             **_names(Hold.RESTORED),
         )
 

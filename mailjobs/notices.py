@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.db.models import F
 from django.db.models.functions import Now
@@ -12,6 +14,7 @@ from mailjobs.core.message import Message
 from mailjobs.core.plan import Hold, Plan
 from mailjobs.explanation import document_of
 from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, StateChoices
+from mailjobs.rows import database_now, insert
 from mailjobs.selectors import open_jobs
 from mailsettings.core.header_text import visible
 from mailsettings.deputies import administrators_of, deputy_of, is_absent, successors_of
@@ -54,13 +57,19 @@ class Settled:
     redirected_to: Sequence[str] | None = None
     refused: Sequence[str] = ()
     code: str = ""
+    reason: str = ""  # a `ReplyClass`
+    recipients: Sequence[str] = ()  # all of the job's, where they are known
 
 
 def record(settled: Iterable[Settled]) -> None:
     """Write the log lines and internal messages of settled jobs; runs in the transaction that settles them."""
     rows = [item for item in settled if item.state in _LOGGED]
-    recipients = _recipients([item.job.pk for item in rows])
-    MailLogEntry.objects.bulk_create(_log_entry(item, recipients[item.job.pk]) for item in rows)
+    if not rows:
+        return
+    recipients = {item.job.pk: list(item.recipients) for item in rows if item.recipients}
+    recipients |= _recipients([item.job.pk for item in rows if not item.recipients])
+    now = database_now()
+    insert(MailLogEntry, _LOG, [_log_entry(item, recipients[item.job.pk], now) for item in rows])
     told = [item for item in rows if item.state in _TOLD]
     InternalMessage.objects.bulk_create(
         InternalMessage(
@@ -212,28 +221,52 @@ def _tell(told: Iterable[tuple[MailJob, InternalMessage.Kind, str, str]]) -> Non
 
 def _recipients(job_ids: Sequence[int]) -> dict[int, list[str]]:
     found: dict[int, list[str]] = {job_id: [] for job_id in job_ids}
+    if not found:
+        return found
     for job_id, address in JobRecipient.objects.filter(job__in=job_ids).values_list("job_id", "address"):
         found[job_id].append(address)
     return found
 
 
-def _log_entry(item: Settled, recipients: list[str]) -> MailLogEntry:
+_LOG = (
+    "tenant_id",
+    "user_id",
+    "job_id",
+    "at",
+    "outcome",
+    "subject",
+    "sender_address",
+    "recipients",
+    "error",
+    "error_code",
+    "server",
+    "send_system",
+    "redirected_to",
+    "message_id",
+    "sha256",
+    "plan",
+)
+
+
+def _log_entry(item: Settled, recipients: list[str], now: datetime) -> tuple[Any, ...]:
     job = item.job
-    return MailLogEntry(
-        tenant_id=job.tenant_id,
-        user_id=job.user_id,
-        job=job,
-        outcome=_LOGGED[item.state],
-        subject=job.subject,
-        sender_address=job.sender_address,
-        recipients=recipients,
-        error=item.error,
-        error_code=item.code,
-        server=item.server,
-        send_system=job.send_system,
-        redirected_to=list(item.redirected_to) if item.redirected_to is not None else None,
-        message_id=job.message_id,
-        sha256=job.sha256,
+    return (
+        job.tenant_id,
+        job.user_id,
+        job.pk,
+        now,
+        _LOGGED[item.state].value,
+        job.subject,
+        job.sender_address,
+        recipients,
+        item.error,
+        item.code,
+        item.server,
+        job.send_system,
+        list(item.redirected_to) if item.redirected_to is not None else None,
+        job.message_id,
+        job.sha256,
+        {},
     )
 
 

@@ -9,9 +9,6 @@ from email.parser import BytesParser
 from html import escape
 from html.parser import HTMLParser
 
-from mailjobs.core.mime import unstuff
-from mailjobs.models import FrozenMail
-
 _GONE = frozenset(
     re.findall(
         r"\w+",
@@ -46,16 +43,6 @@ class Preview:
     text: str
     html: str
     attachments: tuple[Attachment, ...]
-
-
-def read_frozen(frozen: FrozenMail) -> Preview:
-    """The preview of a job's mail."""
-    return read(whole(frozen))
-
-
-def whole(frozen: FrozenMail, headers: bytes | None = None) -> bytes:
-    """The mail as its recipient would store it; `headers` replace its own."""
-    return (bytes(frozen.headers) if headers is None else headers) + b"\r\n" + unstuff(bytes(frozen.body))
 
 
 def read(mail: bytes) -> Preview:

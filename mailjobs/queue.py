@@ -1,41 +1,78 @@
-"""The transitions of the delivery contract, each guarded in one statement: claim, heartbeat, mark, finish, reap, reset, withdraw.
+"""The transitions of the delivery contract, each guarded in one statement: claim, heartbeat, mark, reap, reset, withdraw.
 
 Time is the database's (`Now()`); no worker's clock is ever compared. A lease belongs to (job, epoch): whoever finishes under an
-old epoch changes nothing, save that a late 2xx heals `unknown`.
+old epoch changes nothing, save that a late 2xx heals `unknown` (`finishing`). Who gets how much is `core.fairness`.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Min, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models.functions import Coalesce, Now
 
-from mailjobs.core.envelope import Reply
-from mailjobs.core.lifecycle import Outcome, RecipientState, State
+from mailjobs import sharing
+from mailjobs.core.fairness import Group, Lane, share_out
 from mailjobs.models import (
-    FINAL_STATES,
     REQUEUEABLE_STATES,
     WAITING_STATES,
-    Attempt,
-    FrozenMail,
+    BlockReason,
     JobRecipient,
-    LoginPause,
     MailJob,
     RecipientStateChoices,
+    SharedConnection,
     StateChoices,
     WorkerSign,
 )
 from mailjobs.notices import Settled, record
+from mailjobs.rows import read, update_returning
+from mailjobs.selectors import closed
 from mailsettings import policy_lock
 from mailsettings.installation import copied_from
-from mailsettings.models import Tenant
+from mailsettings.models import PrintModel, Tenant, User
 
 POISON_AFTER = 3  # lost leases before any reply
-_OPEN = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
+HELD_FOR_ONE_CONNECTION = 96  # leased at once by a worker: no slow server fills its hands
+OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
+_CLAIMED = [
+    "id",
+    "tenant_id",
+    "user_id",
+    "print_model_id",
+    "account_id",
+    "connection_id",
+    "lane",
+    "run",
+    "state",
+    "epoch",
+    "direct",
+    "unattended",
+    "due_at",
+    "first_due_at",
+    "held_reason",
+    "held_for",
+    "approved",
+    "restored",
+    "attempts",
+    "lost_leases",
+    "possible_duplicate",
+    "unknown_policy",
+    "channel",
+    "send_system",
+    "sender_address",
+    "sender_level",
+    "sender_origin",
+    "message_id",
+    "subject",
+    "size",
+    "sha256",
+    "redirected_then",
+    "captured_then",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +83,8 @@ class Mark:
     epoch: int
     tenant_ids: tuple[int, ...]  # the tenant and its firm, the firm last
     policy_stamp: int
-    login: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """One attempt that has ended."""
-
-    job: MailJob
-    epoch: int
-    outcome: Outcome
-    started_at: datetime
-    ended_at: datetime
-    server: str = ""
-    send_system: int | None = None
-    redirected_to: tuple[str, ...] | None = None
-    dialogue: tuple[str, ...] = ()
-    worker: str = ""
-    keep: bool = True  # whether body and dialogue are kept (J4)
-    due_in: timedelta | None = None  # when a deferred job is due again
-    login: str = ""  # key of the login that was tried
+    connection: int
+    unknown_policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +98,32 @@ class Requeued:
 
 def due() -> QuerySet[MailJob]:
     """The jobs a worker may take now."""
-    return MailJob.objects.filter(state__in=WAITING_STATES, due_at__lte=Now(), waiting_login="")
+    rows = MailJob.objects.filter(state__in=WAITING_STATES, due_at__lte=Now())
+    return rows.exclude(connection__in=closed().values("pk")) if closed().exists() else rows
 
 
-def claim(worker: str, token: str, limit: int, only: Sequence[int] | None = None) -> list[MailJob]:
-    """Lease up to `limit` due jobs to `worker`, in turn of their due time; `only` leases exactly those, due or not.
+def claim(worker: str, room: int, *, turn: int = 0, held: Mapping[int, int] | None = None) -> list[MailJob]:
+    """Lease up to `room` due jobs to `worker`, fairly among tenants, connections and lanes (delivery contract 4).
 
-    None in a database copied from another installation: it is paused (U5).
+    `held`: connection → how many it has leased already; `turn` counts the calls, so that no group always comes last. None in a
+    database copied from another installation: it is paused (U5).
     """
     if copied_from() is not None:
         return []
-    rows = due() if only is None else MailJob.objects.filter(pk__in=only, state__in=WAITING_STATES)
-    chosen = rows.order_by("due_at", "id").select_for_update(skip_locked=True)[:limit]
-    lease = f"{worker}/{token}"
-    with transaction.atomic():  # one statement; Django wants a transaction around a locking query
-        taken = MailJob.objects.filter(pk__in=chosen.values("pk"), state__in=WAITING_STATES).update(
-            state=StateChoices.SENDING, epoch=F("epoch") + 1, leased_by=lease, lease_until=_lease_end(), on_wire_at=None
-        )
-    if not taken:
+    shut = sharing.closed_to(worker) | {
+        connection for connection, count in (held or {}).items() if count >= HELD_FOR_ONE_CONNECTION
+    }
+    groups = [group for group in _groups(room) if group.connection not in shut]
+    caps = {group.connection: HELD_FOR_ONE_CONNECTION - (held or {}).get(group.connection, 0) for group in groups}
+    shares = share_out(groups, room, turn, caps)
+    return _with_people(_claim_shares(worker, shares)) if shares else []
+
+
+def claim_these(worker: str, ids: Sequence[int]) -> list[MailJob]:
+    """Lease exactly these jobs, due or not, for a direct send inside the caller's request (S2)."""
+    if copied_from() is not None:
         return []
-    return list(with_people(MailJob.objects.filter(leased_by=lease, state=StateChoices.SENDING)).order_by("due_at", "id"))
+    return _with_people(_claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker))))
 
 
 def with_people(rows: QuerySet[MailJob]) -> QuerySet[MailJob]:
@@ -106,38 +131,46 @@ def with_people(rows: QuerySet[MailJob]) -> QuerySet[MailJob]:
     return rows.select_related("tenant__firm", "user__tenant__firm", "user__deputy", "print_model")
 
 
+def next_due() -> datetime | None:
+    """When there may be something to take next: a mail comes due, a blocked connection opens."""
+    later: datetime | None = _waiting().filter(due_at__gt=Now()).aggregate(next=Min("due_at"))["next"]
+    return min((moment for moment in (later, sharing.opens_next()) if moment is not None), default=None)
+
+
 def heartbeat(worker: str, job_ids: Sequence[int]) -> None:
-    """Prolong the leases of the jobs a worker holds, and give its sign of life."""
+    """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life."""
     if job_ids:
-        MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by__startswith=f"{worker}/").update(
-            lease_until=_lease_end()
-        )
-    WorkerSign.objects.update_or_create(name=worker, defaults={"seen_at": Now()})
+        mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker)
+        mine.update(lease_until=_lease_end())
+    if not WorkerSign.objects.filter(name=worker).update(seen_at=Now()):
+        WorkerSign.objects.update_or_create(name=worker, defaults={"seen_at": Now()})
+    sharing.keep_sessions(worker)
 
 
 def sign_off(worker: str) -> None:
     """Take the sign of life away when a worker ends."""
+    sharing.leave(worker)
     WorkerSign.objects.filter(name=worker).delete()
 
 
 def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
-    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the login is not paused (U2, U5, J8).
+    """`sending` → on the wire, where epoch and lease hold, no policy has changed and the connection is not stopped (U2, U5, J8).
 
-    A change of policies that takes long is not waited for: the leases of what is on the wire must be prolonged meanwhile.
+    Needs a transaction.
     """
-    try:
-        with policy_lock.transaction_that_waits(settings.LEASE_SECONDS / 4):
-            return _mark_all(marks)
-    except policy_lock.Busy:
-        return [False] * len(marks)
-
-
-def _mark_all(marks: Sequence[Mark]) -> list[bool]:
     epochs = policy_epochs(mark.tenant_ids for mark in marks)
     if copied_from() is not None:
         return [False] * len(marks)
-    paused = set(LoginPause.objects.filter(login__in={mark.login for mark in marks}).values_list("login", flat=True))
-    return [_mark(mark, epochs, paused) for mark in marks]
+    stopped = sharing.stopped(mark.connection for mark in marks)
+    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    for mark in marks:
+        if sum(epochs[tenant] for tenant in mark.tenant_ids) == mark.policy_stamp and mark.connection not in stopped:
+            groups[mark.epoch, mark.unknown_policy].append(mark.job_id)
+    marked: set[int] = set()
+    for (epoch, policy), ids in groups.items():
+        held = MailJob.objects.filter(pk__in=ids, epoch=epoch, state=StateChoices.SENDING, lease_until__gt=Now())
+        marked.update(update_returning(held, on_wire_at=Now(), unknown_policy=policy))
+    return [mark.job_id in marked for mark in marks]
 
 
 def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
@@ -155,88 +188,29 @@ def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
     return dict(rows.values_list("pk", "policy_epoch"))
 
 
-def _mark(mark: Mark, epochs: Mapping[int, int], paused: set[str]) -> bool:
-    if sum(epochs[tenant] for tenant in mark.tenant_ids) != mark.policy_stamp or mark.login in paused:
-        return False
-    held = MailJob.objects.filter(pk=mark.job_id, epoch=mark.epoch, state=StateChoices.SENDING, lease_until__gt=Now())
-    return held.update(on_wire_at=Now()) == 1
+def give_back(job_ids: Sequence[int], worker: str) -> None:
+    """Leased jobs that were not tried → `new`, to be taken again as soon as their connection allows."""
+    mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker, on_wire_at__isnull=True)
+    mine.update(state=StateChoices.NEW, lease_until=None, leased_by="")
 
 
-def finish(results: Sequence[Finished]) -> None:
-    """Record how attempts ended: state, recipients, attempt, log and notices in one transaction."""
-    with transaction.atomic():
-        settled = [entry for result in results if (entry := _finish(result)) is not None]
-        Attempt.objects.bulk_create([_attempt(result) for result in results], ignore_conflicts=True)
-        record(settled)
-        _forget_unlogged([result.job.pk for result in results if not result.keep and result.outcome.state is State.SENT])
-
-
-def _finish(result: Finished) -> Settled | None:
-    outcome, state = result.outcome, StateChoices(result.outcome.state.value)
-    changes: dict[str, object] = {
-        "state": state,
-        "lease_until": None,
-        "leased_by": "",
-        "on_wire_at": None,
-        "attempts": F("attempts") + (0 if state == StateChoices.NEW else 1),
-        "lost_leases": 0,
-        "last_error": outcome.error,
-        "send_system": result.send_system,
-        "waiting_login": result.login if outcome.login_refused else "",
-    }
-    if state == StateChoices.DEFERRED:
-        changes["due_at"] = Now() + (timedelta(minutes=1) if result.due_in is None else result.due_in)
-    if state in FINAL_STATES:
-        changes["finished_at"] = Now()
-    held = MailJob.objects.filter(pk=result.job.pk, epoch=result.epoch)
-    if not held.filter(state=StateChoices.SENDING).update(**changes) and not _heal(held, state, changes):
-        return None
-    _set_recipients(result.job.pk, outcome.recipients)
-    refused = [address for address, (became, _reply) in outcome.recipients.items() if became is RecipientState.REFUSED]
-    result.job.send_system = result.send_system
-    return Settled(result.job, state, outcome.error, result.server, result.redirected_to, refused)
-
-
-def _heal(held: QuerySet[MailJob], state: StateChoices, changes: Mapping[str, object]) -> bool:
-    """A late 2xx settles what a lost lease made uncertain (delivery contract 2, 4)."""
-    return (
-        state in {StateChoices.SENT, StateChoices.PARTLY_SENT} and held.filter(state=StateChoices.UNKNOWN).update(**changes) == 1
+def wait_for_login(job_ids: Sequence[int], worker: str) -> None:
+    """Leased jobs whose login was refused with just these settings → `new`; where others may use the connection, for a minute."""
+    open_connections = SharedConnection.objects.filter(paused_at=None).values("pk")
+    mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker, on_wire_at__isnull=True)
+    mine.filter(connection__in=open_connections).update(
+        state=StateChoices.NEW, lease_until=None, leased_by="", due_at=Now() + timedelta(minutes=1)
     )
+    give_back(job_ids, worker)
 
 
-def _set_recipients(job_id: int, recipients: Mapping[str, tuple[RecipientState, Reply | None]]) -> None:
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for address, (state, reply) in recipients.items():
-        groups[state.value, str(reply or "")].append(address)
-    for (became, text), addresses in groups.items():
-        JobRecipient.objects.filter(job=job_id, address__in=addresses).update(state=became, reply=text)
-
-
-def _attempt(result: Finished) -> Attempt:
-    return Attempt(
-        job=result.job,
-        epoch=result.epoch,
-        started_at=result.started_at,
-        ended_at=result.ended_at,
-        outcome=result.outcome.state.value,
-        reply=result.outcome.error,
-        server=result.server,
-        send_system=result.send_system,
-        redirected_to=list(result.redirected_to) if result.redirected_to is not None else None,
-        dialogue=list(result.dialogue) if result.keep else [],
-        worker=result.worker,
-    )
-
-
-def _forget_unlogged(job_ids: Sequence[int]) -> None:
-    FrozenMail.objects.filter(job__in=job_ids).delete()
-
-
-def give_back(job_ids: Sequence[int], worker: str, waiting_login: str = "") -> None:
-    """Leased jobs that were not tried → `new`, at once or waiting for a paused login."""
-    MailJob.objects.filter(
-        pk__in=job_ids, state=StateChoices.SENDING, leased_by__startswith=f"{worker}/", on_wire_at__isnull=True
-    ).update(state=StateChoices.NEW, lease_until=None, leased_by="", waiting_login=waiting_login)
+def point_to(connections: Mapping[int, int]) -> None:
+    """Job → the connection by which it goes as the settings are now, where that is another than the queue knew."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for job_id, connection_id in connections.items():
+        groups[connection_id].append(job_id)
+    for connection_id, ids in groups.items():
+        MailJob.objects.filter(pk__in=ids).update(connection=connection_id)
 
 
 def reap() -> int:
@@ -254,36 +228,72 @@ def _reap(job: MailJob) -> Settled | None:
     lost = MailJob.objects.filter(pk=job.pk, epoch=job.epoch, state=StateChoices.SENDING, lease_until__lt=Now())
     if job.on_wire_at is not None:
         error = "The worker was lost while the mail was on the wire"
-        return _settle_lost(lost, job, StateChoices.UNKNOWN, error)
+        return leave_unknown(lost, job, error)
     if job.lost_leases + 1 >= POISON_AFTER:
         return _settle_lost(lost, job, StateChoices.FAILED, "The worker was lost three times with this mail; it was set aside")
     lost.update(state=StateChoices.NEW, lease_until=None, leased_by="", lost_leases=F("lost_leases") + 1)
     return None
 
 
+def give_up(jobs: Iterable[MailJob]) -> int:
+    """Mails that waited too long for their blocked connection → `failed`, with what the server said last; returns how many."""
+    with transaction.atomic():
+        entries = [_give_up(job) for job in jobs]
+        settled = [entry for entry in entries if entry is not None]
+        record(settled)
+    return len(settled)
+
+
+def _give_up(job: MailJob) -> Settled | None:
+    waiting = _waiting().filter(pk=job.pk, epoch=job.epoch)
+    error = job.last_error or (job.connection.block_reply if job.connection else "") or "The server could not be reached"
+    return _settle_lost(waiting, job, StateChoices.FAILED, error)
+
+
+def leave_unknown(held: QuerySet[MailJob], job: MailJob, error: str) -> Settled | None:
+    """Nobody knows whether the server has the mail: what the account's policy says becomes of it (delivery contract 2, 9).
+
+    *Resend* does so once; when that is uncertain too, a person is asked.
+    """
+    match job.unknown_policy:
+        case "resend" if not job.possible_duplicate:
+            again = {"state": StateChoices.NEW, "due_at": Now() + timedelta(seconds=60 * settings.RETRY_TIME_FACTOR)}
+            held.update(**again, **_RELEASED, last_error=error, possible_duplicate=True)
+            return None
+        case "assume_sent":
+            return _settle_lost(held, job, StateChoices.SENT, f"{error}; taken as sent, as the account says")
+        case _:
+            return _settle_lost(held, job, StateChoices.UNKNOWN, error)
+
+
+_RELEASED: Mapping[str, Any] = {"lease_until": None, "leased_by": "", "on_wire_at": None}
+_BECAME = {
+    StateChoices.SENT: RecipientStateChoices.ACCEPTED,
+    StateChoices.UNKNOWN: RecipientStateChoices.UNKNOWN,
+    StateChoices.FAILED: RecipientStateChoices.REFUSED,
+}
+
+
 def _settle_lost(lost: QuerySet[MailJob], job: MailJob, state: StateChoices, error: str) -> Settled | None:
-    changed = lost.update(state=state, lease_until=None, leased_by="", on_wire_at=None, last_error=error, finished_at=Now())
-    if not changed:
+    if not lost.update(state=state, **_RELEASED, last_error=error, finished_at=Now()):
         return None
-    became = RecipientStateChoices.UNKNOWN if state == StateChoices.UNKNOWN else RecipientStateChoices.REFUSED
-    JobRecipient.objects.filter(job=job, state__in=_OPEN).update(state=became, reply=error)
+    JobRecipient.objects.filter(job=job, state__in=OPEN_RECIPIENTS).update(state=_BECAME[state], reply=error)
     return Settled(job, state, error)
 
 
 def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
     """*Sendestatus zurückstellen*: → `new`, accepted recipients aside; the logins they failed at are tried again."""
     states = REQUEUEABLE_STATES if confirm_unknown else tuple(set(REQUEUEABLE_STATES) - {StateChoices.UNKNOWN})
-    found = dict(rows.values_list("pk", "state"))
-    ids = [pk for pk, state in found.items() if state in states]
-    refused_at = MailJob.objects.filter(pk__in=ids).exclude(waiting_login="").values("waiting_login")
-    LoginPause.objects.filter(login__in=refused_at).delete()
+    found = {pk: (state, connection) for pk, state, connection in rows.values_list("pk", "state", "connection")}
+    ids = [pk for pk, (state, _connection) in found.items() if state in states]
+    paused = {connection for state, connection in found.values() if connection and state in states}
+    sharing.release(SharedConnection.objects.filter(pk__in=paused, paused_at__isnull=False).values_list("pk", flat=True))
     MailJob.objects.filter(pk__in=ids, state=StateChoices.UNKNOWN).update(possible_duplicate=True)
     MailJob.objects.filter(pk__in=ids, state__in=states).update(
         state=StateChoices.NEW,
         due_at=Now(),
         first_due_at=Now(),
         finished_at=None,
-        waiting_login="",
         delay_notified=False,
         lost_leases=0,
         direct=False,
@@ -291,50 +301,30 @@ def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
     JobRecipient.objects.filter(job__in=ids).exclude(state=RecipientStateChoices.ACCEPTED).update(
         state=RecipientStateChoices.PENDING, reply=""
     )
-    unknown = sum(state == StateChoices.UNKNOWN for state in found.values()) if not confirm_unknown else 0
+    unknown = sum(state == StateChoices.UNKNOWN for state, _connection in found.values()) if not confirm_unknown else 0
     return Requeued(tuple(ids), unknown, len(found) - len(ids) - unknown)
 
 
 def cancel(rows: QuerySet[MailJob]) -> list[MailJob]:
     """`new`, `held`, `deferred` → `cancelled`; returns the jobs that were."""
-    waiting = (*WAITING_STATES, StateChoices.HELD)
-    jobs = list(rows.filter(state__in=waiting).select_related("user"))
-    done = [
-        job
-        for job in jobs
-        if MailJob.objects.filter(pk=job.pk, state__in=waiting).update(
-            state=StateChoices.CANCELLED, finished_at=Now(), waiting_login="", held_reason="", held_for=""
-        )
-    ]
-    return done
-
-
-def pause_login(login: str, fingerprint: str, reply: str) -> None:
-    """A login was refused: nothing else tries it until it changes or is released (J8)."""
-    LoginPause.objects.update_or_create(login=login, defaults={"fingerprint": fingerprint, "reply": reply, "since": Now()})
-
-
-def resume_login(login: str) -> None:
-    """The login works: what waited for it goes on."""
-    LoginPause.objects.filter(login=login).delete()
-    MailJob.objects.filter(waiting_login=login, state__in=WAITING_STATES).update(waiting_login="")
-
-
-def paused_logins(logins: Iterable[str]) -> dict[str, str]:
-    """login → fingerprint of the refused settings."""
-    return dict(LoginPause.objects.filter(login__in=set(logins)).values_list("login", "fingerprint"))
-
-
-def wake_waiting() -> None:
-    """Let one mail of each login that mails wait for look whether its settings have changed; where not, it waits again."""
-    waiting = MailJob.objects.filter(state__in=WAITING_STATES).exclude(waiting_login="")
-    firsts = waiting.values("waiting_login").annotate(first=Min("pk")).values_list("first", flat=True)
-    MailJob.objects.filter(pk__in=list(firsts), state__in=WAITING_STATES).update(waiting_login="")
+    waiting = rows.filter(state__in=(*WAITING_STATES, StateChoices.HELD)).select_related("user")
+    jobs = {job.pk: job for job in waiting}
+    still = MailJob.objects.filter(pk__in=jobs, state__in=(*WAITING_STATES, StateChoices.HELD))
+    done = update_returning(still, state=StateChoices.CANCELLED, finished_at=Now(), held_reason="", held_for="")
+    return [jobs[pk] for pk in sorted(done, reverse=True)]
 
 
 def anything_left() -> bool:
-    """Whether something is due now or leased by anybody; in a copied database nothing is (U5)."""
-    return copied_from() is None and (due().exists() or MailJob.objects.filter(state=StateChoices.SENDING).exists())
+    """Whether something is due now or leased by anybody; in a copied database nothing is (U5).
+
+    A connection that only waits for its own limit per minute counts as due.
+    """
+    if copied_from() is not None:
+        return False
+    if due().exists() or MailJob.objects.filter(state=StateChoices.SENDING).exists():
+        return True
+    paced = SharedConnection.objects.filter(blocked_until__gt=Now(), block_reason=BlockReason.PER_MINUTE, paused_at=None)
+    return _waiting().filter(due_at__lte=Now(), connection__in=paced.values("pk")).exists()
 
 
 def on_wire(tenant_ids: Iterable[int]) -> set[tuple[int, int]]:
@@ -343,5 +333,92 @@ def on_wire(tenant_ids: Iterable[int]) -> set[tuple[int, int]]:
     return set(rows.filter(state=StateChoices.SENDING, on_wire_at__isnull=False).values_list("pk", "epoch"))
 
 
-def _lease_end() -> object:
+def _waiting() -> QuerySet[MailJob]:
+    return MailJob.objects.filter(state__in=WAITING_STATES)
+
+
+def _lease_end() -> Any:
     return Now() + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def _leased(worker: str) -> dict[str, Any]:
+    return {
+        "state": StateChoices.SENDING,
+        "epoch": F("epoch") + 1,
+        "leased_by": worker,
+        "lease_until": _lease_end(),
+        "on_wire_at": None,
+    }
+
+
+# PostgreSQL looks up the first mail of each tenant, connection and lane in the index and jumps from one to the next, so that it
+# matters little how many wait. Both statements lean on the index mail_job_turns.
+_PLACE = "state IN ('new', 'deferred')"
+_GROUPS = f"""
+WITH RECURSIVE turns AS (
+  (SELECT tenant_id, COALESCE(connection_id, 0) AS connection, lane FROM mailjobs_mailjob WHERE {_PLACE}
+   ORDER BY tenant_id, COALESCE(connection_id, 0), lane LIMIT 1)
+  UNION ALL
+  SELECT following.* FROM turns, LATERAL (
+    SELECT tenant_id, COALESCE(connection_id, 0), lane FROM mailjobs_mailjob
+    WHERE {_PLACE} AND (tenant_id, COALESCE(connection_id, 0), lane) > (turns.tenant_id, turns.connection, turns.lane)
+    ORDER BY tenant_id, COALESCE(connection_id, 0), lane LIMIT 1) AS following
+)
+SELECT tenant_id, connection, lane, (SELECT count(*) FROM (
+  SELECT FROM mailjobs_mailjob AS job WHERE {_PLACE} AND job.tenant_id = turns.tenant_id
+  AND COALESCE(job.connection_id, 0) = turns.connection AND job.lane = turns.lane AND due_at <= STATEMENT_TIMESTAMP() LIMIT %s) AS counted)
+FROM turns
+"""
+_CLAIM = f"""
+WITH chosen AS (
+  SELECT job.id FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::int[]) AS shares(tenant_id, connection, lane, count),
+  LATERAL (SELECT id FROM mailjobs_mailjob AS waiting WHERE {_PLACE} AND waiting.tenant_id = shares.tenant_id
+    AND COALESCE(waiting.connection_id, 0) = shares.connection AND waiting.lane = shares.lane AND due_at <= STATEMENT_TIMESTAMP()
+    ORDER BY due_at, id LIMIT shares.count FOR UPDATE SKIP LOCKED) AS job
+)
+UPDATE mailjobs_mailjob AS job SET state = 'sending', epoch = epoch + 1, leased_by = %s, on_wire_at = NULL,
+  lease_until = STATEMENT_TIMESTAMP() + make_interval(secs => %s)
+FROM chosen WHERE job.id = chosen.id RETURNING job.id
+"""
+
+
+def _groups(room: int) -> list[Group]:
+    """The tenants, connections and lanes with due mail, each with how many, counted no further than there is room."""
+    if connection.vendor == "postgresql":
+        found = read(_GROUPS, [room])
+    else:
+        rows = _waiting().filter(due_at__lte=Now()).order_by()
+        named = rows.values("tenant", place=Coalesce("connection", 0), way=F("lane")).annotate(count=Count("pk"))
+        found = list(named.values_list("tenant", "place", "way", "count"))
+    return [Group(tenant, place, Lane(lane), count) for tenant, place, lane, count in found if count]
+
+
+def _claim_shares(worker: str, shares: Sequence[tuple[Group, int]]) -> list[MailJob]:
+    if connection.vendor == "postgresql":
+        columns = zip(*((group.tenant, group.connection, int(group.lane), count) for group, count in shares), strict=True)
+        ids = [row[0] for row in read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])]
+        return _claimed(ids)
+    wanted: list[int] = []
+    for group, count in shares:
+        rows = _waiting().filter(
+            tenant=group.tenant, connection=group.connection or None, lane=int(group.lane), due_at__lte=Now()
+        )
+        wanted += rows.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
+    return _claimed(update_returning(_waiting().filter(pk__in=wanted), **_leased(worker)))
+
+
+def _claimed(ids: Sequence[int]) -> list[MailJob]:
+    return list(MailJob.objects.filter(pk__in=ids).only(*_CLAIMED).order_by("due_at", "pk")) if ids else []
+
+
+def _with_people(jobs: list[MailJob]) -> list[MailJob]:
+    """Give the jobs their tenants, users and print models, one object for all that share it."""
+    tenants = Tenant.objects.select_related("firm").in_bulk({job.tenant_id for job in jobs})
+    users = User.objects.select_related("deputy", "tenant__firm").in_bulk({job.user_id for job in jobs})
+    models = PrintModel.objects.defer("subject", "text", "html").in_bulk(
+        {job.print_model_id for job in jobs if job.print_model_id}
+    )
+    for job in jobs:
+        job.tenant, job.user = tenants[job.tenant_id], users[job.user_id]
+        job.print_model = models.get(job.print_model_id) if job.print_model_id else None
+    return jobs

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Min, Q, QuerySet
 from django.db.models.functions import Now
 
-from mailjobs.models import WAITING_STATES, InternalMessage, MailJob, MailLogEntry, StateChoices, WorkerSign
+from mailjobs.models import WAITING_STATES, InternalMessage, MailJob, MailLogEntry, SharedConnection, StateChoices, WorkerSign
 from mailsettings.access import sees_whole_tenant, tenants_visible_to
 from mailsettings.deputies import principals_of
 from mailsettings.models import User
@@ -42,6 +42,11 @@ def body_visible_to(user: User, job: MailJob) -> bool:
     return job.state == "held" and job.held_for == "firm"
 
 
+def closed() -> QuerySet[SharedConnection]:
+    """The connections by which nothing may go now: paused after a refused login, or blocked until later."""
+    return SharedConnection.objects.filter(Q(paused_at__isnull=False) | Q(blocked_until__gt=Now()))
+
+
 def worker_alive() -> bool:
     """Whether any delivery engine has given a sign of life lately, by the database's clock (J1)."""
     return WorkerSign.objects.filter(seen_at__gt=Now() - WORKER_SILENT_AFTER).exists()
@@ -50,7 +55,8 @@ def worker_alive() -> bool:
 def oldest_due(user: User | None = None) -> datetime | None:
     """Since when the oldest due mail waits, None where none is due; of what `user` may see, if given."""
     rows = MailJob.objects.all() if user is None else jobs_visible_to(user)
-    oldest = rows.filter(state__in=WAITING_STATES, due_at__lte=Now(), waiting_login="").aggregate(oldest=Min("due_at"))
+    due = rows.filter(state__in=WAITING_STATES, due_at__lte=Now()).exclude(connection__in=closed().values("pk"))
+    oldest = due.aggregate(oldest=Min("due_at"))
     moment: datetime | None = oldest["oldest"]
     return moment
 

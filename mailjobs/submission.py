@@ -4,26 +4,28 @@ A newcomer opens this first. `submit_many` decides (`core.plan`), freezes (`core
 ones it rings the bell on commit, the direct ones it delivers before it returns. Nothing here talks to a mail server itself.
 """
 
+import hashlib
+import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from mailjobs import delivery, holds, notices, queue
+from mailjobs import backpressure, contents, delivery, holds, notices, queue, sharing
 from mailjobs.bell import ring_on_commit
 from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
 from mailjobs.core.plan import Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
-from mailjobs.models import FrozenMail, JobRecipient, MailJob, StateChoices
+from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
 from mailjobs.refusals import details_of_plan
+from mailjobs.rows import database_now, insert, reserve_ids
 from mailjobs.selectors import jobs_visible_to
-from mailjobs.wording import say_message_fault, say_refusal
+from mailjobs.wording import say_message_fault, say_queue_full, say_refusal
 from mailsettings.changes import audit
 from mailsettings.core.facts import Request
 from mailsettings.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
@@ -33,6 +35,8 @@ from mailsettings.models import PrintModel, Tenant, User
 from mailsettings.selectors import World, world_of
 
 BATCH = 500  # messages decided, frozen and stored in one transaction
+BATCH_OCTETS = 16 * 2**20  # of attachments, likewise
+BULK_FROM = 20  # more messages than that in one call are bulk: nobody waits for each of them
 DIRECT_HEAD_START = timedelta(seconds=60)  # a worker takes a direct mail over only if its caller has died
 
 
@@ -56,12 +60,16 @@ class _Draft:
     """One message on its way into the database."""
 
     message: Message
-    plan: Plan | None = None
+    case: "_Case | None" = None
     frozen: Frozen | None = None
     message_id: str = ""
     subject: str = ""
     job: MailJob | None = None
     result: Result | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.case.plan if self.case else None
 
 
 @dataclass(slots=True)
@@ -74,7 +82,9 @@ class _Desk:
     unattended: bool
     world: World
     models: dict[str, PrintModel]
-    plans: dict[Request, tuple[Plan, dict[str, Any]]] = field(default_factory=dict)
+    now: datetime = field(default_factory=timezone.now)
+    lane: LaneChoices = LaneChoices.INTERACTIVE
+    cases: dict[Request, "_Case"] = field(default_factory=dict)
 
     @classmethod
     def open(cls, user_id: int, run: str, *, unattended: bool) -> Self:
@@ -92,14 +102,33 @@ class _Desk:
         epochs = queue.policy_epochs([(self.tenant.pk, self.tenant.firm_id or self.tenant.pk)])
         if sum(epochs.values()) == self.world.policy_stamp:
             return self
-        return self.open(self.user.pk, self.run, unattended=self.unattended)
+        return replace(self.open(self.user.pk, self.run, unattended=self.unattended), lane=self.lane)
 
-    def plan_for(self, message: Message) -> tuple[Plan, dict[str, Any]]:
+    def case_for(self, message: Message) -> "_Case":
+        """Decided once for all messages that ask for the same."""
         request = Request(message.print_model, message.sender, message.sender_method, self.unattended)
-        if request not in self.plans:
+        if request not in self.cases:
             plan = make_plan(self.world.facts_for(self.user.login, request))
-            self.plans[request] = (plan, document_of(plan))
-        return self.plans[request]
+            self.cases[request] = _Case(plan, document_of(plan))
+        return self.cases[request]
+
+
+@dataclass(slots=True)
+class _Case:
+    """A plan, and the rows that all its jobs share once one of them is stored."""
+
+    plan: Plan
+    document: dict[str, Any]
+    decision: int | None = None
+    connection: int | None = None
+
+    def store(self) -> None:
+        """Find or make the rows."""
+        if self.decision is None:
+            digest = hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
+            self.decision = Decision.objects.get_or_create(digest=digest, defaults={"document": self.document})[0].pk
+        if self.connection is None and self.plan.connection is not None:
+            self.connection = sharing.ids_of([self.plan.connection.key])[self.plan.connection.key[:400]]
 
 
 def submit(user: User, message: Message, *, run: str = "", unattended: bool = False) -> Result:
@@ -118,6 +147,8 @@ def submit_many(
     desk = _Desk.open(user.pk, run, unattended=unattended)
     results: list[Result] = []
     for chunk in _chunks(messages):
+        if run or len(chunk) > BULK_FROM:
+            desk.lane = LaneChoices.BULK
         results.extend(_submit_chunk(desk, chunk))
     return results
 
@@ -179,8 +210,16 @@ def _names(user: User, job: MailJob, inherited: Collection[int]) -> bool:
 
 
 def _chunks(messages: Iterable[Message | MessageInvalid]) -> Iterator[list[Message | MessageInvalid]]:
-    source = iter(messages)
-    while chunk := list(islice(source, BATCH)):
+    """As many as are stored in one transaction: so many messages, or so many octets of attachments."""
+    chunk: list[Message | MessageInvalid] = []
+    octets = 0
+    for message in messages:
+        chunk.append(message)
+        octets += sum(len(file.data) for file in message.attachments) if isinstance(message, Message) else 0
+        if len(chunk) >= BATCH or octets >= BATCH_OCTETS:
+            yield chunk
+            chunk, octets = [], 0
+    if chunk:
         yield chunk
 
 
@@ -207,8 +246,10 @@ def _code_of(state: str) -> str:
 def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[list[Result], dict[int, list[int]]]:
     """Results in order, and the direct jobs as id → indexes. Runs inside a transaction."""
     desk = desk.up_to_date()
+    desk.now = database_now()
     known = _known_keys(desk, chunk)
-    drafts = [_draft(desk, message, known) for message in chunk]
+    room = backpressure.room_for(desk.tenant)
+    drafts = [_draft(desk, message, known, room) for message in chunk]
     stored = [draft for draft in drafts if draft.frozen is not None and draft.job is not None]
     _insert(stored)
     notices.tell_held((draft.job, Hold(draft.job.held_reason)) for draft in stored if draft.job and draft.job.held_reason)
@@ -238,23 +279,25 @@ def _known_keys(desk: _Desk, chunk: list[Message | MessageInvalid]) -> dict[str,
     return {row.idempotency_key: row for row in rows if row.idempotency_key}
 
 
-def _draft(desk: _Desk, message: Message | MessageInvalid, known: dict[str, MailJob]) -> _Draft:
+def _draft(desk: _Desk, message: Message | MessageInvalid, known: dict[str, MailJob], room: backpressure.Room) -> _Draft:
     if isinstance(message, MessageInvalid):
         return _refused(_Draft(Message(())), message.code, say_message_fault(message))
     draft = _Draft(message)
     if message.idempotency_key and (first := known.get(message.idempotency_key)):
         return _repeated(desk, draft, first)
-    draft.plan, document = desk.plan_for(message)
-    if draft.plan.refused:
-        return _refused(draft, draft.plan.refused, document["refused"]["message"])
+    case = draft.case = desk.case_for(message)
+    if case.plan.refused:
+        return _refused(draft, case.plan.refused, case.document["refused"]["message"])
+    if not room.take():
+        return _refused(draft, backpressure.QUEUE_FULL, say_queue_full(room.cap, backpressure.RETRY_AFTER_SECONDS // 60))
     try:
         _freeze(desk, draft)
     except VariableMissing as missing:
-        details = {**details_of_plan(draft.plan), "variables": ", ".join(missing.names)}
+        details = {**details_of_plan(case.plan), "variables": ", ".join(missing.names)}
         return _refused(draft, Refusal.VARIABLE_MISSING, say_refusal(Refusal.VARIABLE_MISSING, details))
     except MessageInvalid as invalid:
         return _refused(draft, invalid.code, say_message_fault(invalid))
-    draft.job = _job(desk, draft, document)
+    draft.job = _job(desk, draft, case)
     if message.idempotency_key:
         known[message.idempotency_key] = draft.job
     return draft
@@ -289,7 +332,7 @@ def _freeze(desk: _Desk, draft: _Draft) -> None:
         draft.frozen = freeze(
             Content(
                 message_id=draft.message_id,
-                date=timezone.localtime(),
+                date=timezone.localtime(desk.now),
                 sender=sender,
                 to=message.to,
                 cc=message.cc,
@@ -323,20 +366,24 @@ def _part(name: str, message: Message, model: PrintModel | None) -> str:
         raise MessageInvalid(f"variables.{invalid.name}", "variable_type") from invalid
 
 
-def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
-    message, plan, frozen = draft.message, draft.plan, draft.frozen
-    if plan is None or frozen is None:
-        raise ValueError("a job needs its plan and its frozen mail")
+def _job(desk: _Desk, draft: _Draft, case: _Case) -> MailJob:
+    message, plan, frozen = draft.message, case.plan, draft.frozen
+    if frozen is None:
+        raise ValueError("a job needs its frozen mail")
+    case.store()
     held = plan.held or (Hold.BY_CLIENT if plan.channel.by_client else None)
     direct = held is None and not plan.asynchronous
     model = desk.models.get(message.print_model or "")
     offer = plan.sender.offer
-    now = timezone.now()
+    now = desk.now
     due = message.not_before or (now + DIRECT_HEAD_START if direct else now)
     return MailJob(
         tenant=desk.tenant,
         user=desk.user,
         print_model=model,
+        connection_id=case.connection,
+        lane=desk.lane if not direct else LaneChoices.INTERACTIVE,
+        decision_id=case.decision,
         account_id=int(offer.account.holder.owner.partition(":")[2]) if offer and offer.account else None,
         run=desk.run,
         idempotency_key=message.idempotency_key,
@@ -359,7 +406,6 @@ def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
         subject=draft.subject,
         size=frozen.size,
         sha256=frozen.sha256,
-        plan=document,
         redirected_then=list(plan.redirect.addresses) if plan.redirect.active else None,
         captured_then=plan.redirect.active and plan.redirect.capture_only,
     )
@@ -367,12 +413,22 @@ def _job(desk: _Desk, draft: _Draft, document: dict[str, Any]) -> MailJob:
 
 def _insert(drafts: list[_Draft]) -> None:
     """Store the new jobs with their bytes and recipients, a few statements for all of them."""
-    MailJob.objects.bulk_create(draft.job for draft in drafts if draft.job)
-    FrozenMail.objects.bulk_create(
-        FrozenMail(job=draft.job, headers=draft.frozen.headers, body=draft.frozen.body) for draft in drafts if draft.frozen
+    for draft, key in zip(drafts, reserve_ids(MailJob, len(drafts)), strict=True):
+        if draft.job is not None:
+            draft.job.pk = key
+    stored = [(draft.job, draft.frozen, draft.message) for draft in drafts if draft.job and draft.frozen]
+    insert(
+        MailJob,
+        [column for _name, column in _COLUMNS],
+        [[getattr(job, name) for name, _column in _COLUMNS] for job, *_rest in stored],
     )
-    JobRecipient.objects.bulk_create(
-        JobRecipient(job=draft.job, kind=kind, address=mailbox.address)
-        for draft in drafts
-        for kind, mailbox in draft.message.envelope()
-    )
+    contents.store((job.pk, frozen) for job, frozen, _message in stored)
+    recipients = [
+        (job.pk, kind, mailbox.address, RecipientStateChoices.PENDING.value, "")
+        for job, _frozen, message in stored
+        for kind, mailbox in message.envelope()
+    ]
+    insert(JobRecipient, ("job_id", "kind", "address", "state", "reply"), recipients)
+
+
+_COLUMNS = tuple((field.attname, field.column) for field in MailJob._meta.concrete_fields)

@@ -118,7 +118,7 @@ def note_of(job: MailJob, discretion: Discretion) -> str:
     """The line below the subject: the last error, or what the mail waits for."""
     if job.state == StateChoices.HELD and job.held_reason in HOLDS:
         return say_hold(job.held_reason, job.sender_address)
-    if job.waiting_login and job.state in {StateChoices.NEW, StateChoices.DEFERRED}:
+    if job.connection is not None and job.connection.paused_at and job.state in {StateChoices.NEW, StateChoices.DEFERRED}:
         return _("Waits: the log-in at the mail server was refused and is paused.")
     error = say_error(discretion.text(job.plan, job.last_error))
     if job.state == StateChoices.DEFERRED:

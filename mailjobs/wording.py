@@ -178,3 +178,11 @@ def say_held_for(who: str) -> str:
         "approver": _("an administrator"),
         "operator": _("the operator"),
     }.get(who, who)
+
+
+def say_queue_full(cap: int, minutes: int) -> str:
+    """A tenant has as much waiting as it may (delivery contract 4)."""
+    return _(
+        "%(cap)s mails are waiting already, as many as this portal keeps for one tenant. Hand this one in again in about "
+        "%(minutes)s minutes; with the same idempotency keys nothing is sent twice."
+    ) % {"cap": cap, "minutes": minutes}

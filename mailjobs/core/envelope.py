@@ -72,6 +72,7 @@ class Trouble(StrEnum):
     SMTPUTF8_MISSING = "smtputf8_missing"  # an address with a non-ASCII local part (RFC 6531)
     SIZE = "too_large"  # more than the SIZE the server announced (RFC 1870)
     UNSUPPORTED = "unsupported"  # no transport for this send system
+    BUSY = "busy"  # all sessions that the connection may have are in use
     OTHER = "other"
 
 

@@ -4,8 +4,8 @@ import binascii
 import re
 import struct
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.utils import format_datetime
@@ -25,6 +25,7 @@ MAX_WORDS_LINE = 76  # of a header line that holds encoded words, RFC 2047 secti
 HARD_LINE = 998  # of any line, RFC 5322 2.1.1
 MAX_SUBJECT = 998  # characters
 MAX_FILENAME = 255  # octets, what file systems take
+ENCODED_AT_ONCE = 57 * 4096  # octets of a file, whole lines of base64
 _SHORT_FILENAME = 55  # octets of a parameter value that fits one line
 
 _LOCAL = re.compile(r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+")
@@ -95,18 +96,44 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class FrozenFile:
+    """An attachment of a frozen mail: `offset` is how many octets of the stored body come before its encoded lines."""
+
+    offset: int
+    filename: str
+    content_type: str
+    sha256: str  # hex, of the file itself
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Frozen:
-    """A mail ready for the wire, where it goes as `headers`, CRLF, `body`, `.` CRLF.
+    """A mail ready for the wire, where it goes as `headers`, CRLF, body, `.` CRLF; `body_parts` gives the body.
 
     `headers`: folded, each line ended by CRLF, without the blank line. `body`: 7-bit, CRLF only, dot-stuffed (RFC 5321 4.5.2),
-    ends with CRLF; `unstuff` gives what the recipient sees. `sha256`: hex, over `headers` + CRLF + `body` as they are stored, so
-    with stuffed dots. `size`: octets of the same, never less than what RFC 1870 counts.
+    ends with CRLF, without the encoded attachments, which are stored once per content; `unstuff` gives what the recipient sees.
+    `sha256`: hex, over headers + CRLF + body as they go over the wire, so with stuffed dots. `size`: octets of the same, never less than
+    what RFC 1870 counts.
     """
 
     headers: bytes
     body: bytes
+    files: tuple[FrozenFile, ...]
     sha256: str
     size: int
+
+
+class Base64Lines:
+    """A file as lines of base64, encoded a block at a time while it is read: the whole is never in memory."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self.data) or 1, ENCODED_AT_ONCE):
+            yield _base64_lines(self.data[start : start + ENCODED_AT_ONCE])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +141,7 @@ class _Part:
     """One MIME entity: its own header lines (with CRLF) and the pieces of its body, the last of which ends with CRLF."""
 
     headers: str
-    pieces: Sequence[bytes]
+    pieces: Sequence[bytes | FrozenFile]
 
 
 def freeze(mail: Content) -> Frozen:
@@ -124,11 +151,35 @@ def freeze(mail: Content) -> Frozen:
     headers = ("".join(fields) + entity.headers).encode("ascii")
     names = [line.partition(":")[0] for line in fields] + ["Content-Type", "Content-Transfer-Encoding"]
     check_header_block(headers, names)
-    body = b"".join(entity.pieces)
-    digest = sha256(headers)
-    digest.update(b"\r\n")
-    digest.update(body)
-    return Frozen(headers, body, digest.hexdigest(), len(headers) + 2 + len(body))
+    body, files = _put_aside(entity.pieces)
+    digest, size = sha256(headers), len(headers)
+    for part in (b"\r\n", *body_parts(body, [(file.offset, file.data) for file in files])):
+        for octets in (part,) if isinstance(part, bytes) else part:
+            digest.update(octets)
+            size += len(octets)
+    return Frozen(headers, body, files, digest.hexdigest(), size)
+
+
+def body_parts(body: bytes, files: Iterable[tuple[int, bytes]]) -> list[bytes | Base64Lines]:
+    """The body as it goes over the wire: the stored octets, and in between the files, each as (offset, data) in order."""
+    parts: list[bytes | Base64Lines] = []
+    at = 0
+    for offset, data in files:
+        parts += [body[at:offset], Base64Lines(data)]
+        at = offset
+    return [*parts, body[at:]]
+
+
+def _put_aside(pieces: Iterable[bytes | FrozenFile]) -> tuple[bytes, tuple[FrozenFile, ...]]:
+    """The body without its files, and the files with the places they come from."""
+    kept, files, at = [], [], 0
+    for piece in pieces:
+        if isinstance(piece, FrozenFile):
+            files.append(replace(piece, offset=at))
+        else:
+            kept.append(piece)
+            at += len(piece)
+    return b"".join(kept), tuple(files)
 
 
 def message_id(unique: str, domain: str) -> str:
@@ -325,7 +376,7 @@ def _base64_lines(data: bytes) -> bytes:
 def _multipart(subtype: str, seed: str, parts: Sequence[_Part]) -> _Part:
     """Parts under a boundary that neither quoted-printable nor base64 can contain (`=_`, RFC 2045 6.7)."""
     boundary = "=_" + sha256(f"{subtype}\n{seed}".encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    pieces = []
+    pieces: list[bytes | FrozenFile] = []
     for part in parts:
         pieces += [f"--{boundary}\r\n{part.headers}\r\n".encode("ascii"), *part.pieces]
     pieces.append(f"--{boundary}--\r\n".encode("ascii"))
@@ -341,7 +392,8 @@ def _attachment_part(attachment: Attachment) -> _Part:
         + _folded("Content-Disposition: attachment;", _filename_parameter(filename))
         + "Content-Transfer-Encoding: base64\r\n"
     )
-    return _Part(headers, [_base64_lines(attachment.data)])
+    digest = sha256(attachment.data).hexdigest()
+    return _Part(headers, [FrozenFile(0, filename, media_type, digest, attachment.data)])
 
 
 def _content_type(content_type: str) -> str:

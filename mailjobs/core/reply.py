@@ -232,6 +232,7 @@ _TROUBLES: dict[Trouble, ReplyClass] = {
     Trouble.CERTIFICATE_UNTRUSTED: ReplyClass.TLS_RETRY,
     Trouble.SMTPUTF8_MISSING: ReplyClass.PERMANENT,
     Trouble.SIZE: ReplyClass.CONTENT_REFUSED,
+    Trouble.BUSY: ReplyClass.THROTTLED,
 }
 
 

@@ -1,6 +1,6 @@
 """Which transport carries which send system (S); a new one is a new file and a line here (S5)."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class Session(Protocol):
     async def submit(
         self,
         envelope: Envelope,
-        message: Sequence[bytes] | bytes,
+        message: Sequence[bytes | Iterable[bytes]] | bytes,
         *,
         size: int,
         before_body: Callable[[], Awaitable[bool]],

@@ -12,6 +12,7 @@ from mailjobs.core.envelope import Envelope, HandOver, Phase, Reply, TransportEr
 from mailjobs.transports.smtp_connection import SmtpConnection
 
 BLOCK = 2**18  # octets of the body that are written before the network is waited for
+Part = bytes | Iterable[bytes]
 BeforeBody = Callable[[], Awaitable[bool]]
 _UNSAFE_IN_PATH = re.compile(r"[\x00-\x20\x7f-\xa0<>\u2028\u2029\ud800-\udfff]")
 
@@ -20,17 +21,18 @@ class SmtpSession(SmtpConnection):
     """Takes mails one after the other; made by `open`. `usable` says whether it may take another."""
 
     async def submit(
-        self, envelope: Envelope, message: Sequence[bytes] | bytes, *, size: int, before_body: BeforeBody
+        self, envelope: Envelope, message: Sequence[Part] | bytes, *, size: int, before_body: BeforeBody
     ) -> HandOver:
         """Hands one mail over and says what became of it; server and network never make it raise.
 
-        `message` is ready wire bytes, whole or in parts: CRLF only, dot-stuffed, ending with CRLF, without the final dot. `size`
+        `message` is ready wire bytes, whole or in parts (of which each but the last may be made while it is read): CRLF only,
+        dot-stuffed, ending with CRLF, without the final dot. `size`
         is its length in octets without the stuffed dots (RFC 1870). `before_body` is asked once, after 354 and before the first
         octet of the body: False withdraws the mail and closes the connection; what it raises is raised after closing.
         An error in Phase.BODY says that the server may have the whole mail, one in an earlier phase that it has none of it.
         Raises ValueError, before anything is said, for an address that cannot stand in a command or a message without its CRLF.
         """
-        parts = [message] if isinstance(message, bytes) else message
+        parts: Sequence[Part] = [message] if isinstance(message, bytes) else message
         _check_end(parts)
         transaction = _Transaction.of(envelope)
         if objection := self._objection(transaction, size):
@@ -53,7 +55,7 @@ class SmtpSession(SmtpConnection):
             return TransportError(phase=Phase.MAIL, trouble=Trouble.SIZE, detail=f"{size} > {limit}")
         return None
 
-    async def _hand_over(self, transaction: "_Transaction", parts: Iterable[bytes], size: int, before_body: BeforeBody) -> None:
+    async def _hand_over(self, transaction: "_Transaction", parts: Sequence[Part], size: int, before_body: BeforeBody) -> None:
         at_once = self._pipelining and "pipelining" in self.capabilities
         say_envelope = self._envelope_at_once if at_once else self._envelope_in_turn
         data = await say_envelope(transaction, self._mail_command(transaction, size))
@@ -124,7 +126,7 @@ class SmtpSession(SmtpConnection):
         except TransportError:
             pass
 
-    async def _body(self, transaction: "_Transaction", parts: Iterable[bytes]) -> None:
+    async def _body(self, transaction: "_Transaction", parts: Sequence[Part]) -> None:
         """Writes the message and keeps the reply to it. A refusal may come early; an early 2xx cannot be about this mail."""
         self._write(Phase.DATA, b"", replies=1)  # notices a server that went away meanwhile, before anything is written
         complete = await self._write_body(parts)
@@ -136,17 +138,21 @@ class SmtpSession(SmtpConnection):
             raise TransportError(phase=Phase.BODY, reply=final, trouble=Trouble.NOT_SMTP)
         transaction.final = final
 
-    async def _write_body(self, parts: Iterable[bytes]) -> bool:
-        """Writes parts and final dot; False where a reply came before the dot was written, which then is not."""
+    async def _write_body(self, parts: Sequence[Part]) -> bool:
+        """Writes parts and final dot; False where a reply came before the last block was written, and then no dot is."""
         octets = 0
         try:
-            for block in _blocks(parts):
+            blocks = _blocks(parts)
+            block = next(blocks)
+            for following in blocks:
                 octets += len(block)
                 self._protocol.send(block, replies=0)
                 await self._protocol.drain(self._timeouts.block)
                 if self._protocol.has_reply:
                     return False
-            self._protocol.send(b".\r\n", replies=0)
+                block = following
+            octets += len(block)
+            self._protocol.send(block + b".\r\n", replies=0)
             return True
         except (SMTPResponseException, OSError) as error:
             if not self._protocol.has_reply:
@@ -196,11 +202,21 @@ def _path(address: str) -> str:
     return f"{local}@{idna.encode(domain, uts46=True).decode()}"
 
 
-def _check_end(parts: Sequence[bytes]) -> None:
-    if not b"".join(part[-2:] for part in parts[-2:]).endswith(b"\r\n"):
+def _check_end(parts: Sequence[Part]) -> None:
+    ends = [part[-2:] for part in parts[-2:] if isinstance(part, bytes)]
+    if not b"".join(ends).endswith(b"\r\n"):
         raise ValueError("the message does not end with CRLF")
 
 
-def _blocks(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _blocks(parts: Iterable[Part]) -> Iterator[bytes]:
+    """The message in blocks of `BLOCK` octets or a little more, so that a small mail is one write; at least one, maybe empty."""
+    gathered, size = [], 0
     for part in parts:
-        yield from (part[start : start + BLOCK] for start in range(0, len(part), BLOCK))
+        for piece in (part,) if isinstance(part, bytes) else part:
+            for start in range(0, len(piece), BLOCK):
+                if size >= BLOCK:
+                    yield b"".join(gathered)
+                    gathered, size = [], 0
+                gathered.append(piece[start : start + BLOCK] if len(piece) > BLOCK else piece)
+                size += len(gathered[-1])
+    yield b"".join(gathered)

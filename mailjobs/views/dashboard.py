@@ -218,8 +218,8 @@ def _redirect(reader: User, settings: str) -> Step:
 def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:
     """The latest failures, one line for each cause, with how many mails it stopped."""
     failed = jobs_visible_to(reader).filter(state=StateChoices.FAILED)
-    shown = ("pk", "last_error", "finished_at", "created_at", "plan", "state", "sender_address")
-    latest = failed.order_by("-pk").only(*shown)[:LOOKED_AT]
+    shown = ("pk", "last_error", "finished_at", "created_at", "decision", "state", "sender_address")
+    latest = failed.order_by("-pk").select_related("decision").only(*shown, "decision__document")[:LOOKED_AT]
     found: dict[str, dict[str, object]] = {}
     for job in latest:
         cause = cause_of(job.last_error)

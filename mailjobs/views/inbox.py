@@ -80,7 +80,7 @@ class Inbox(Page):
         mine = messages_of(self.reader)
         everything = request.GET.get("show") == "all"
         rows = mine if everything else mine.filter(read_at=None)
-        page = page_of(rows.select_related("job"), request.GET, TOGETHER)
+        page = page_of(rows.select_related("job__decision"), request.GET, TOGETHER)
         unread = mine.filter(read_at=None).count()
         return self.show(
             incidents=_incidents(page.rows, discretion_for(self.reader)),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailjobs.bulk import ACTIONS, act
+from mailjobs.contents import whole
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.drafts import Withheld, eml_of
@@ -26,7 +27,7 @@ from mailjobs.models import (
     RecipientStateChoices,
     StateChoices,
 )
-from mailjobs.preview import Preview, read_frozen
+from mailjobs.preview import Preview, read
 from mailjobs.releasing import rejection_of
 from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error
 from mailjobs.selectors import body_visible_to
@@ -81,7 +82,7 @@ class Job(Page):
             recipients=[_recipient(job, each, discretion) for each in job.recipients.all()],
             ladder=ladder_of(job.plan, self.reader),
             facts=facts_of_plan(job.plan, discretion),
-            preview=read_frozen(frozen) if frozen is not None else None,
+            preview=read(whole(frozen)) if frozen is not None else None,
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
         )
@@ -185,7 +186,7 @@ def _is_mine(view: ReaderMixin, job: MailJob) -> bool:
 
 def stated(job: MailJob) -> str:
     """What the state means for this mail, in a sentence."""
-    if job.waiting_login and job.state in WAITING_STATES:
+    if job.connection is not None and job.connection.paused_at and job.state in WAITING_STATES:
         return _("It waits: its login at the mail server was refused and is paused. It goes on when the login works again.")
     due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
     return str(SENTENCES[job.state_choice]) % {"time": due, "who": say_held_for(job.held_for)}
@@ -212,7 +213,7 @@ def _preview_for(view: ReaderMixin, pk: int) -> Preview:
     frozen = frozen_for(view, job_for(view.reader, pk))
     if frozen is None:
         raise Http404
-    return read_frozen(frozen)
+    return read(whole(frozen))
 
 
 def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) -> dict[str, Any]:

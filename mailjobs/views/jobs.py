@@ -30,7 +30,7 @@ class Jobs(Page):
         matching = narrow_jobs(self._open(), search)
         counts = dict(matching.order_by().values_list("state").annotate(Count("pk")))
         rows = self._of_state(matching, search)
-        page = page_of(rows.select_related("user").prefetch_related("recipients"), request.GET)
+        page = page_of(rows.select_related("user", "decision", "connection").prefetch_related("recipients"), request.GET)
         total = counts.get(search.state, 0) if search.state else sum(counts.values())
         colleagues = sees_whole_tenant(self.reader) or any(job.user_id != self.reader.pk for job in page.rows)
         table = JobTable(page.rows, discretion=discretion_for(self.reader), everybody=colleagues)

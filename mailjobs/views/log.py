@@ -27,7 +27,7 @@ class Log(Page):
         rows = narrow_log(log_visible_to(self.reader), search)
         if search.state:
             rows = rows.filter(outcome=search.state)
-        page = page_of(rows.select_related("job"), request.GET)
+        page = page_of(rows.select_related("job__decision"), request.GET)
         return self.show(
             search=search,
             table=LogTable(page.rows, discretion=discretion_for(self.reader)) if page.rows else None,
@@ -45,7 +45,7 @@ class LogEntry(Page):
     template_name = "mailjobs/log_entry.html"
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        entry = log_visible_to(self.reader).select_related("job", "user", "tenant").filter(pk=pk).first()
+        entry = log_visible_to(self.reader).select_related("job__decision", "user", "tenant").filter(pk=pk).first()
         if entry is None:
             raise Http404
         if entry.job_id:

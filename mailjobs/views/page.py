@@ -9,7 +9,7 @@ from mailsettings.models import User
 
 def job_for(reader: User, pk: int) -> MailJob:
     """A job this reader may see, else 404."""
-    rows = jobs_visible_to(reader).select_related("tenant__firm", "user__tenant__firm", "print_model")
+    rows = jobs_visible_to(reader).select_related("tenant__firm", "user__tenant__firm", "print_model", "decision", "connection")
     job = rows.filter(pk=pk).first()
     if job is None:
         raise Http404

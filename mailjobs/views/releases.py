@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailjobs.bulk import AT_A_TIME, Done, act
+from mailjobs.contents import whole
 from mailjobs.filters import address, page_of
 from mailjobs.models import MailJob
-from mailjobs.preview import read_frozen
+from mailjobs.preview import read
 from mailjobs.releasing import REASON_LENGTH, held_for_firm, reject
 from mailjobs.tables import few, moment
 from mailjobs.views.job import frozen_for
@@ -81,7 +82,9 @@ class Releases(ReleasePage):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         rows = self._narrowed()
-        page = page_of(rows.select_related("tenant", "user", "print_model").prefetch_related("recipients"), request.GET)
+        page = page_of(
+            rows.select_related("tenant", "user", "print_model", "decision").prefetch_related("recipients"), request.GET
+        )
         counts = dict(self._all().order_by().values_list("tenant__slug").annotate(Count("pk")))
         total = counts.get(self.customer.slug, 0) if self.customer else sum(counts.values())
         return self.show(
@@ -163,7 +166,7 @@ class Release(ReleasePage):
         frozen = frozen_for(self, job)
         if getattr(request, "htmx", False):
             self.template_name = "mailjobs/release_mail.html"
-        return self.show(mail=_shown(job), preview=read_frozen(frozen) if frozen is not None else None)
+        return self.show(mail=_shown(job), preview=read(whole(frozen)) if frozen is not None else None)
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = job_for(self.reader, pk)

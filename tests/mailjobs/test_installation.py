@@ -121,8 +121,8 @@ def test_u5_what_was_claimed_before_the_database_became_a_stranger_s_stays_off_t
     """Two installations on one database: who adopts it stops the other."""
     move_in(smtp_server)
     submit(user("bernd"), invoice())
-    [job] = queue.claim("worker", "x", 1)
-    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, "login")
+    [job] = queue.claim("worker", 1)
+    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, 0)
     Installation.objects.update(name="somebody else")
     assert queue.mark_on_wire([mark]) == [False]
     Installation.objects.update(name="kanzlei-production")
@@ -238,12 +238,12 @@ def test_u5_restored_holds_whatever_is_pending_for_the_operator(
     MailJob.objects.filter(pk=ids[0]).update(state="deferred")
     MailJob.objects.filter(pk=ids[1]).update(state="sent")
     MailJob.objects.filter(pk=ids[2]).update(state="failed")
-    [leased] = queue.claim("gone", "x", 1, [ids[3]])
+    [leased] = queue.claim_these("gone", [ids[3]])
     assert "3 mails are held for the operator" in command("restored", capsys=capsys)
     states = list(MailJob.objects.order_by("pk").values_list("state", flat=True))
     assert states == ["held", "sent", "failed", "held", "held"]
     assert AuditEvent.objects.get(action="restored").after == {"held": 3}
-    mark = queue.Mark(leased.pk, leased.epoch, (leased.tenant_id,), tenant("huber").policy_epoch, "login")
+    mark = queue.Mark(leased.pk, leased.epoch, (leased.tenant_id,), tenant("huber").policy_epoch, 0)
     assert queue.mark_on_wire([mark]) == [False], "who had it leased cannot send it any more"
     assert deliver()["sent"] == 0
 

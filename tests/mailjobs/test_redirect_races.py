@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from mailjobs import delivery, queue, submission
+from mailjobs import delivery, finishing, queue, submission
 from mailjobs.models import MailJob
 from mailjobs.submission import submit, submit_many
 from mailsettings import changes
@@ -177,12 +177,12 @@ def test_u2_a_change_that_takes_long_does_not_cost_the_leases_of_what_is_on_the_
     move_in(smtp_server)
     settings.LEASE_SECONDS = 4
     submit(user("bernd"), invoice())
-    [job] = queue.claim("worker", "x", 1)
-    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, "login")
+    [job] = queue.claim("worker", 1)
+    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, 0)
     marked: list[list[bool]] = []
     with transaction.atomic():
         switch("on", PROBE)
-        thread = Beside(lambda: marked.append(queue.mark_on_wire([mark])))
+        thread = Beside(lambda: marked.append(finishing.write([mark])))
         thread.start()
         assert 0.5 < thread.done(within=10.0) < 3.0
     assert marked == [[False]]
@@ -269,8 +269,8 @@ def test_u2_the_wait_ends_with_the_mails_that_were_there_at_its_beginning(monkey
 def test_u2_a_lost_lease_ends_the_wait(smtp_server: CountingServer) -> None:
     move_in(smtp_server)
     submit(user("bernd"), invoice())
-    [job] = queue.claim("gone", "x", 1)
-    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, "login")
+    [job] = queue.claim("gone", 1)
+    mark = queue.Mark(job.pk, job.epoch, (job.tenant_id,), tenant("huber").policy_epoch, 0)
     assert queue.mark_on_wire([mark]) == [True]
     MailJob.objects.filter(pk=job.pk).update(lease_until=job.created_at)
     switch("on", PROBE)

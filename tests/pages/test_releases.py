@@ -144,7 +144,7 @@ def test_a_rejected_mail_that_is_reset_waits_for_the_firm_again(log_in: LogIn, h
     reject(person("anna"), [held[0].pk], "Nein.")
     requeue(person("eva"), [held[0].pk])
     assert "The firm has not released this mail" not in shown(log_in("eva"), reverse("job", args=[held[0].pk]))
-    [claimed] = claim("worker", "token", 1)
+    [claimed] = claim("worker", 1)
     [prepared] = prepare([claimed])
     assert isinstance(prepared, Held)
     assert prepared.hold is Hold.HELD_BY_FIRM

@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from mailjobs.command_line import print_json, say
 from mailjobs.delivery import run
-from mailjobs.preparation import DEFAULT_SESSIONS
 from mailsettings.installation import copied_from
 
 
@@ -19,7 +18,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--until-empty", action="store_true")
-        parser.add_argument("--concurrency", type=int, default=DEFAULT_SESSIONS)
+        parser.add_argument("--concurrency", type=int, default=None)
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: object, **options: Any) -> None:
@@ -31,8 +30,12 @@ class Command(BaseCommand):
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_unused: stop.set())
-        summary = run(until_empty=options["until_empty"], concurrency=max(options["concurrency"], 1), stop=stop).document()
+        summary = run(until_empty=options["until_empty"], concurrency=_at_least_one(options["concurrency"]), stop=stop).document()
         if options["json"]:
             print_json(summary)
         else:
             say(", ".join(f"{key} {value}" for key, value in summary.items()))
+
+
+def _at_least_one(concurrency: int | None) -> int | None:
+    return None if concurrency is None else max(concurrency, 1)

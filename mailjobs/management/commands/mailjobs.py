@@ -27,7 +27,7 @@ class Command(BaseCommand):
 
 
 def _rows(after: int) -> Any:
-    rows = MailJob.objects.filter(pk__gt=after).select_related("tenant").prefetch_related("recipients").defer("plan")
+    rows = MailJob.objects.filter(pk__gt=after).select_related("tenant").prefetch_related("recipients")
     return rows.annotate(messages=Count("internal_messages")).order_by("pk")[:500]
 
 

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 from mailjobs.core.mime import (
     Attachment,
+    Base64Lines,
     Content,
     Frozen,
     MimeInvalid,
+    body_parts,
     check_header_block,
     freeze,
     message_id,
@@ -50,8 +52,13 @@ def _mail(**changes: Any) -> Content:
     return replace(PLAIN, **changes)
 
 
+def _body(frozen: Frozen) -> bytes:
+    parts = body_parts(frozen.body, [(file.offset, file.data) for file in frozen.files])
+    return b"".join(b"".join(part) if isinstance(part, Base64Lines) else part for part in parts)
+
+
 def _bytes(frozen: Frozen) -> bytes:
-    return frozen.headers + b"\r\n" + unstuff(frozen.body)
+    return frozen.headers + b"\r\n" + unstuff(_body(frozen))
 
 
 def _parsed(content: Content) -> EmailMessage:
@@ -75,15 +82,15 @@ def _text(part: Any) -> str:
 
 def _assert_fit_for_the_wire(frozen: Frozen) -> None:
     """RFC 5321 2.3.8, 4.5.2, 4.5.3.1.6; RFC 5322 2.1.1; RFC 2045 6.7 and 6.8."""
-    whole = frozen.headers + b"\r\n" + frozen.body
+    whole = frozen.headers + b"\r\n" + _body(frozen)
     assert whole.isascii()
     assert b"\x00" not in whole
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", whole)
     assert frozen.headers.endswith(b"\r\n")
     assert b"\r\n\r\n" not in frozen.headers
-    assert frozen.body.endswith(b"\r\n")
-    assert not re.search(rb"^\.(?!\.)", frozen.body, re.MULTILINE)
-    assert all(len(line) <= 78 for line in unstuff(frozen.body).split(b"\r\n"))
+    assert _body(frozen).endswith(b"\r\n")
+    assert not re.search(rb"^\.(?!\.)", _body(frozen), re.MULTILINE)
+    assert all(len(line) <= 78 for line in unstuff(_body(frozen)).split(b"\r\n"))
     assert all(len(line) <= 998 for line in frozen.headers.split(b"\r\n"))
 
 
@@ -141,8 +148,8 @@ def test_j10_the_same_content_gives_the_same_bytes_and_their_digest() -> None:
     content = _mail(html="<p>x</p>", attachments=(PDF,), text=".\n.x")
     one, two = freeze(content), freeze(content)
     assert one == two
-    assert one.sha256 == sha256(one.headers + b"\r\n" + one.body).hexdigest()
-    assert one.size == len(one.headers) + 2 + len(one.body)
+    assert one.sha256 == sha256(one.headers + b"\r\n" + _body(one)).hexdigest()
+    assert one.size == len(one.headers) + 2 + len(_body(one))
     assert freeze(replace(content, boundary_seed="2")).body != one.body
 
 

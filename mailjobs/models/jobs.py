@@ -1,15 +1,13 @@
-"""Mail jobs, their recipients and attempts, the log, internal messages: what a mail promises (delivery contract).
+"""Mail jobs with their bytes, recipients and attempts: what a mail promises (delivery contract)."""
 
-Nothing but `submission`, `queue` and `notices` writes these tables.
-"""
-
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import Q, Value
+from django.db.models.functions import Coalesce, Now
 from django.utils.translation import gettext_lazy as _
 
+from mailjobs.models.sharing import SharedConnection
 from mailsettings.models import EmailAccount, PrintModel, Tenant, User
 
 
@@ -46,18 +44,52 @@ FINAL_STATES = (
 REQUEUEABLE_STATES = (StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.CANCELLED)
 
 
-class MailJob(models.Model):
-    """One stored mail to be sent: frozen when it is made, but for server and credentials (J10)."""
+class LaneChoices(models.IntegerChoices):
+    """Mail that somebody waits for goes before what comes in bulk, 4:1 (delivery contract 4)."""
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="mail_jobs", verbose_name=_("tenant"))
-    user = models.ForeignKey(User, models.PROTECT, related_name="mail_jobs", verbose_name=_("acting user"))
+    INTERACTIVE = 0, _("Interactive")
+    BULK = 1, _("Bulk")
+
+
+class Decision(models.Model):
+    """An explanation as it was when mails were made under it, once for all of them (R4)."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    document = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name = _("explanation")
+        verbose_name_plural = _("explanations")
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class MailJob(models.Model):
+    """One stored mail to be sent: frozen when it is made, but for server and credentials (J10).
+
+    Every try rewrites its row a few times, so it has few indexes: those of `Meta`, none for the foreign keys alone.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="mail_jobs", db_index=False, verbose_name=_("tenant"))
+    user = models.ForeignKey(User, models.PROTECT, related_name="mail_jobs", db_index=False, verbose_name=_("acting user"))
     print_model = models.ForeignKey(
-        PrintModel, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("print model")
+        PrintModel, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("print model")
     )
     account = models.ForeignKey(
-        EmailAccount, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("e-mail account")
+        EmailAccount, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("e-mail account")
     )
     run = models.CharField(_("print run"), max_length=200, blank=True)
+    connection = models.ForeignKey(  # by which it would go as far as is known: what the queue shares and the pages say
+        SharedConnection,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        db_index=False,
+        verbose_name=_("connection"),
+    )
+    lane = models.PositiveSmallIntegerField(_("lane"), choices=LaneChoices, default=LaneChoices.INTERACTIVE)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)
     request_digest = models.CharField(max_length=64, blank=True)
     document_key = models.CharField(_("document"), max_length=300, blank=True)
@@ -72,10 +104,12 @@ class MailJob(models.Model):
     held_for = models.CharField(max_length=16, blank=True)
     approved = models.JSONField(default=list)  # the holds (`plan.Hold`) that a person has ended: they stop it no more
     restored = models.BooleanField(default=False)  # waited in a database that was restored: it may have been sent since (U5)
-    waiting_login = models.CharField(max_length=400, blank=True)  # key of the paused login it waits for (J8)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     lost_leases = models.PositiveSmallIntegerField(default=0)
     possible_duplicate = models.BooleanField(default=False)
+    unknown_policy = models.CharField(
+        max_length=12, blank=True
+    )  # of the account it went on the wire by, for when it gets lost there
     delay_notified = models.BooleanField(default=False)
     direct = models.BooleanField(default=False)
     unattended = models.BooleanField(default=False)
@@ -93,7 +127,7 @@ class MailJob(models.Model):
     subject = models.TextField(_("subject"), blank=True)
     size = models.PositiveIntegerField(default=0)
     sha256 = models.CharField(max_length=64)
-    plan = models.JSONField(default=dict)  # the explanation as it was when the mail was made (R4)
+    decision = models.ForeignKey(Decision, models.PROTECT, null=True, related_name="jobs", db_index=False)
     redirected_then = models.JSONField(null=True, blank=True)  # the redirect addresses in force when it was queued (U4)
     captured_then = models.BooleanField(default=False)  # whether the redirect then only captured (U4, U6)
     last_error = models.TextField(_("last error"), blank=True)
@@ -113,6 +147,15 @@ class MailJob(models.Model):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["due_at", "id"], name="mail_job_due", condition=Q(state__in=("new", "deferred"))),
+            models.Index(  # what the queue shares out: one entry point for each tenant, connection and lane
+                "tenant",
+                Coalesce("connection", Value(0)),
+                "lane",
+                "due_at",
+                "id",
+                name="mail_job_turns",
+                condition=Q(state__in=("new", "deferred")),
+            ),
             models.Index(fields=["lease_until"], name="mail_job_leased", condition=Q(state="sending")),
             models.Index(fields=["tenant", "state", "-id"], name="mail_job_by_tenant_state"),
             models.Index(fields=["user", "-id"], name="mail_job_by_user"),
@@ -125,9 +168,17 @@ class MailJob(models.Model):
     def state_choice(self) -> StateChoices:
         return StateChoices(self.state)
 
+    @property
+    def plan(self) -> dict[str, Any]:
+        """The explanation as it was when the mail was made (R4); lists select it with `decision`."""
+        return self.decision.document if self.decision else {}
+
 
 class FrozenMail(models.Model):
-    """The bytes of a job: header block and body, ready for the wire; erased after the retention time."""
+    """The bytes of a job, ready for the wire; erased after the retention time.
+
+    `body` lacks the encoded attachments, which `FrozenAttachment` puts in where its `offset` says.
+    """
 
     job = models.OneToOneField(MailJob, models.CASCADE, primary_key=True, related_name="frozen")
     headers = models.BinaryField()
@@ -141,6 +192,45 @@ class FrozenMail(models.Model):
         return str(self.pk)
 
 
+class Content(models.Model):
+    """The octets of an attachment, once for all mails that carry it (delivery contract 5)."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    size = models.PositiveIntegerField()
+    data = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("attachment's content")
+        verbose_name_plural = _("attachments' contents")
+
+    def __str__(self) -> str:
+        return self.sha256
+
+
+class FrozenAttachment(models.Model):
+    """One attachment of a job; what is left when the bytes are erased is its name, size and hash (J10)."""
+
+    job = models.ForeignKey(MailJob, models.CASCADE, related_name="attachments", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    offset = models.PositiveIntegerField()  # octets of the stored body that come before it
+    filename = models.TextField()
+    content_type = models.CharField(max_length=200)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content = models.ForeignKey(Content, models.SET_NULL, null=True, related_name="attachments")
+
+    class Meta:
+        verbose_name = _("attachment")
+        verbose_name_plural = _("attachments")
+        ordering: ClassVar[list[str]] = ["position"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint("job", "position", name="attachment_once_per_position"),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
+
+
 class JobRecipient(models.Model):
     """One envelope recipient of a job, with a result of its own (J7)."""
 
@@ -149,7 +239,7 @@ class JobRecipient(models.Model):
         CC = "cc", _("Cc")
         BCC = "bcc", _("Bcc")
 
-    job = models.ForeignKey(MailJob, models.CASCADE, related_name="recipients")
+    job = models.ForeignKey(MailJob, models.CASCADE, related_name="recipients", db_index=False)
     kind = models.CharField(max_length=3, choices=Kind)
     address = models.CharField(max_length=320)
     state = models.CharField(max_length=16, choices=RecipientStateChoices, default=RecipientStateChoices.PENDING)
@@ -170,7 +260,7 @@ class JobRecipient(models.Model):
 class Attempt(models.Model):
     """One try to hand a job over: where, what was said, what came of it."""
 
-    job = models.ForeignKey(MailJob, models.CASCADE, related_name="tries")
+    job = models.ForeignKey(MailJob, models.CASCADE, related_name="tries", db_index=False)
     epoch = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
@@ -192,111 +282,3 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id}/{self.epoch}"
-
-
-class LogOutcome(models.TextChoices):
-    """What a line of the log says; *SMTP OK* means handed over, nothing more (J4)."""
-
-    HANDED_OVER = "handed_over", _("SMTP OK")
-    PARTLY = "partly", _("Partly handed over")
-    FAILED = "failed", _("Failed")
-    UNKNOWN = "unknown", _("Uncertain")
-    REFUSED = "refused", _("Refused")
-    CANCELLED = "cancelled", _("Withdrawn")
-
-
-class MailLogEntry(models.Model):
-    """One line per mail and one per failure (J4)."""
-
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="mail_log", verbose_name=_("tenant"))
-    user = models.ForeignKey(User, models.PROTECT, related_name="mail_log", verbose_name=_("acting user"))
-    job = models.ForeignKey(MailJob, models.SET_NULL, null=True, blank=True, related_name="log")
-    at = models.DateTimeField(_("at"), db_default=Now())
-    outcome = models.CharField(_("result"), max_length=16, choices=LogOutcome)
-    subject = models.TextField(_("subject"), blank=True)
-    sender_address = models.CharField(_("sender"), max_length=400, blank=True)
-    recipients = models.JSONField(_("recipients"), default=list)
-    error = models.TextField(_("error"), blank=True)
-    error_code = models.CharField(max_length=40, blank=True)  # of a refusal
-    server = models.CharField(_("mail server"), max_length=300, blank=True)
-    send_system = models.PositiveSmallIntegerField(_("send system"), null=True, blank=True)
-    redirected_to = models.JSONField(null=True, blank=True)
-    message_id = models.CharField(max_length=320, blank=True)
-    sha256 = models.CharField(max_length=64, blank=True)
-    plan = models.JSONField(default=dict)
-
-    class Meta:
-        verbose_name = _("log entry")
-        verbose_name_plural = _("e-mail log")
-        ordering: ClassVar[list[str]] = ["-id"]
-        indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["tenant", "-id"], name="mail_log_by_tenant"),
-            models.Index(fields=["user", "-id"], name="mail_log_by_user"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.outcome}"
-
-
-class InternalMessage(models.Model):
-    """A notice to a user inside the portal (*interne Nachricht*, J2); the words are made when it is shown."""
-
-    class Kind(models.TextChoices):
-        FAILED = "failed", _("A mail failed")
-        PARTLY = "partly", _("A mail reached some recipients only")
-        UNKNOWN = "unknown", _("It is uncertain whether a mail went out")
-        DELAYED = "delayed", _("A mail is delayed")
-        REFUSED = "refused", _("A mail was refused")
-        HELD = "held", _("A mail waits for you")
-        REJECTED = "rejected", _("The firm has not released a mail")
-        PASSED_ON = "passed_on", _("Mails of a deactivated user are now yours")
-
-    user = models.ForeignKey(User, models.CASCADE, related_name="internal_messages", verbose_name=_("for"))
-    job = models.ForeignKey(MailJob, models.CASCADE, null=True, blank=True, related_name="internal_messages")
-    kind = models.CharField(max_length=16, choices=Kind)
-    subject = models.TextField(blank=True)
-    recipients = models.JSONField(default=list)
-    error = models.TextField(blank=True)
-    error_code = models.CharField(max_length=40, blank=True)  # of a refusal or a hold
-    mails = models.PositiveIntegerField(default=1)  # how many mails it tells of; `job` is the first of them
-    at = models.DateTimeField(_("at"), db_default=Now())
-    read_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("internal message")
-        verbose_name_plural = _("internal messages")
-        ordering: ClassVar[list[str]] = ["-id"]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["user", "-id"], name="internal_message_by_user")]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.subject}"
-
-
-class LoginPause(models.Model):
-    """A login that was refused: its other mails wait until the settings change or a person releases it (J8)."""
-
-    login = models.CharField(max_length=400, unique=True)  # `Connection.key`
-    fingerprint = models.CharField(max_length=64)  # of the settings that were refused, the password among them
-    reply = models.TextField(blank=True)
-    since = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name = _("paused login")
-        verbose_name_plural = _("paused logins")
-
-    def __str__(self) -> str:
-        return self.login
-
-
-class WorkerSign(models.Model):
-    """A delivery engine's sign of life, so that every page can say when none is left (J1)."""
-
-    name = models.CharField(max_length=64, unique=True)
-    seen_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        verbose_name = _("sign of life")
-        verbose_name_plural = _("signs of life")
-
-    def __str__(self) -> str:
-        return self.name

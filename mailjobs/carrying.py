@@ -1,0 +1,351 @@
+"""The line of one login with one set of settings: sessions, mails that wait for them, and each mail's way over the wire."""
+
+import asyncio
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+from django.utils import timezone
+
+from mailjobs import queue, sharing
+from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
+from mailjobs.core.fairness import FairQueue, Lane
+from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
+from mailjobs.core.reply import ReplyClass
+from mailjobs.core.retry import given_up, next_try
+from mailjobs.finishing import Finished
+from mailjobs.models import MailJob
+from mailjobs.preparation import Loaded, Ready
+from mailjobs.transports.registry import Session, open_session
+
+if TYPE_CHECKING:
+    from mailjobs.engine import Engine
+
+log = structlog.get_logger(__name__)
+
+IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is closed
+ASK_AGAIN_SECONDS = 1.0  # after another worker was found to have all sessions
+SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with a leased mail
+_TROUBLES = frozenset({ReplyClass.THROTTLED, ReplyClass.QUOTA, ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.TLS_RETRY})
+
+
+class Line:
+    """Sessions come and go with the mails; all that concerns other workers is asked of `sharing`."""
+
+    def __init__(self, engine: "Engine", first: Ready) -> None:
+        route = first.route
+        self.fingerprint, self.connection = route.fingerprint, first.connection
+        self._engine, self._endpoint, self._limits = engine, route.endpoint, route.limits
+        self._limit = route.limits.sessions if route.limits.sessions_set else engine.concurrency or route.limits.sessions
+        self._waiting: FairQueue[Ready] = FairQueue()
+        self._sessions: set[asyncio.Task[None]] = set()
+        self._arrived = asyncio.Event()
+        self._gate = asyncio.Lock()  # until a login has succeeded only one connection tries (J8)
+        self._proven = self._stopped = False
+        self._paced = self._limits.per_minute is not None or self._limits.per_day is not None
+        self._ask_again_at = 0.0
+
+    def push(self, ready: Ready) -> None:
+        """Another mail for this line."""
+        self._waiting.push(ready, ready.job.tenant_id, Lane(ready.job.lane))
+        self._arrived.set()
+        wanted = len(self._sessions) < min(self._limit, len(self._waiting))
+        if wanted and (not self._sessions or asyncio.get_running_loop().time() >= self._ask_again_at):
+            task = asyncio.create_task(self._session())
+            self._sessions.add(task)
+            task.add_done_callback(self._sessions.discard)
+
+    async def close(self) -> None:
+        """Return when every session has finished its mail; the engine takes no more."""
+        self._arrived.set()
+        await asyncio.gather(*self._sessions, return_exceptions=True)
+
+    # A session
+
+    async def _session(self) -> None:
+        """One connection: takes one mail after the other until none is left for a while."""
+        grant = None
+        session: Session | None = None
+        try:
+            grant = await self._lease()
+            if grant is None:
+                return
+            while (ready := await self._next()) is not None:
+                if session is not None and not session.usable:
+                    await session.close()
+                    session = None
+                session = await self._carry(ready, session, grant)
+        except DatabaseError:
+            log.exception("the database failed; the leases of what waits run out", connection=self.connection)
+        finally:
+            if session is not None:
+                await session.close()
+            if grant is not None and grant.lease is not None:
+                await self._close_lease(grant.lease)
+            if len(self._sessions) <= 1:
+                await self._leave()
+
+    async def _lease(self) -> sharing.SessionGrant | None:
+        """One of the connection's sessions; None where this worker gets none now: its other sessions carry on alone."""
+        engine = self._engine
+        limits = replace(self._limits, sessions=self._limit)
+        ask = sharing.SessionAsk(self.connection, engine.name, self.fingerprint, limits)
+        while True:
+            grant = await engine.database(sharing.open_session, ask)
+            if grant.lease is not None:
+                return grant
+            loop = asyncio.get_running_loop()
+            if engine.direct_deadline is None or loop.time() > engine.direct_deadline:
+                self._ask_again_at = loop.time() + ASK_AGAIN_SECONDS
+                return None
+            await asyncio.sleep(0.1)
+
+    async def _close_lease(self, lease: int) -> None:
+        try:
+            await self._engine.database(sharing.close_sessions, [lease])
+        except DatabaseError:
+            log.exception("a session's lease could not be ended; it runs out", connection=self.connection)
+
+    async def _leave(self) -> None:
+        """The last session ends: what still waits goes back, where it is not for this line to end it."""
+        left = self._waiting.drain()
+        self._engine.forget(self)
+        if self._engine.direct_deadline is not None:
+            for ready in left:
+                await self._engine.end(ready.job, _busy(ready))
+        else:
+            await self._send_back(left)
+
+    async def _send_back(self, items: Sequence[Ready]) -> None:
+        try:
+            await self._engine.give_back(items)
+        except DatabaseError:
+            log.exception("mails could not be given back; their leases run out", connection=self.connection)
+            for ready in items:
+                self._engine.let_go(ready.job)
+
+    async def _next(self) -> Ready | None:
+        while not self._waiting:
+            if self._engine.ending or self._stopped:
+                return None
+            self._arrived.clear()
+            try:
+                await asyncio.wait_for(self._arrived.wait(), IDLE_SECONDS)
+            except TimeoutError:
+                return None
+        if self._engine.stop.is_set() or self._stopped:
+            return None
+        return self._waiting.pop()
+
+    # A mail
+
+    async def _carry(self, ready: Ready, session: Session | None, grant: sharing.SessionGrant) -> Session | None:
+        """Hand one mail over on the session, opening one where there is none; whatever happens, the job is settled."""
+        way = _Way(ready, timezone.now())
+        try:
+            if session is None:
+                session = await self._open(ready, grant)
+                if session is None:
+                    return None
+            else:
+                session.begin_transcript()
+            outcome = await self._over_the_wire(way, session, grant)
+            if outcome is None:
+                return session
+        except TransportError as error:
+            way.phase, way.dialogue = error.phase, tuple(error.transcript)
+            await self._settled(way, self._settle(ready, HandOver(error=error)))
+        except DatabaseError:
+            log.exception("the database failed during a hand-over; the job's lease runs out", job=ready.job.pk)
+            self._engine.let_go(ready.job)
+        except Exception as error:
+            await self._settled(way, internal_error(ready.job, error))
+        else:
+            way.dialogue = tuple(session.transcript)
+            await self._settled(way, outcome)
+            if grant.shaken and outcome.state is State.SENT:
+                await self._engine.database(sharing.went_well, self.connection)
+            if not self._stopped:
+                return session
+        if session is not None:
+            await session.close()
+        return None
+
+    async def _over_the_wire(self, way: "_Way", session: Session, grant: sharing.SessionGrant) -> Outcome | None:
+        """None where the mail went back instead."""
+        loaded = await self._engine.load(way.ready)
+        if not isinstance(loaded.item, Ready) or loaded.item.route.fingerprint != self.fingerprint:
+            await self._turn_aside(loaded)
+            return None
+        way.ready = loaded.item
+        if (grant.paced or self._paced) and not await self._count(way):
+            await self._stop_all()
+            await self._send_back([way.ready])
+            return None
+        handover = await self._hand_over(way.ready, loaded, session)
+        if handover.error is not None:
+            way.phase = handover.error.phase
+        elif handover.final is None:
+            way.phase = Phase.RCPT
+        return self._settle(way.ready, handover)
+
+    async def _turn_aside(self, loaded: Loaded) -> None:
+        """A mail that goes otherwise than it was prepared; at the end it is given back like all that did not go."""
+        if not self._engine.stop.is_set():
+            await self._engine.dispatch([loaded.item])
+
+    async def _open(self, ready: Ready, grant: sharing.SessionGrant) -> Session | None:
+        """A logged-in session; until one has succeeded only one connection tries. None: the mail went back meanwhile."""
+        if self._proven:
+            return await self._connect(grant)
+        async with self._gate:
+            if self._stopped:
+                await self._send_back([ready])
+                return None
+            return await self._connect(grant)
+
+    async def _connect(self, grant: sharing.SessionGrant) -> Session:
+        try:
+            async with asyncio.timeout_at(self._engine.direct_deadline):
+                session = await open_session(self._endpoint)
+        except TimeoutError as late:
+            raise TransportError(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT) from late
+        if grant.shaken and not self._proven:
+            await self._engine.database(sharing.opened, self.connection, self.fingerprint)
+        self._proven = True
+        return session
+
+    async def _count(self, way: "_Way") -> bool:
+        """Count the mail against the connection's limits; False where it must wait longer than a moment."""
+        ask = sharing.UseAsk(self.connection, self._engine.name, len(way.ready.envelope.recipients), self._limits)
+        loop = asyncio.get_running_loop()
+        until = self._engine.direct_deadline or loop.time() + SHORT_WAIT
+        while (use := await self._engine.use(ask)) is None:
+            if loop.time() > until or self._engine.ending or self._stopped:
+                return False
+            await asyncio.sleep(0.25)
+        way.use = use
+        return True
+
+    async def _hand_over(self, ready: Ready, loaded: Loaded, session: Session) -> HandOver:
+        """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
+        job, route = ready.job, ready.route
+        mark = queue.Mark(job.pk, job.epoch, route.tenant_ids, route.policy_stamp, self.connection, route.unknown_policy)
+        write = self._engine.write
+        try:
+            async with asyncio.timeout_at(self._engine.direct_deadline) as limit:
+
+                async def before_body() -> bool:
+                    limit.reschedule(None)
+                    return await write(mark)
+
+                return await session.submit(ready.envelope, loaded.parts, size=job.size, before_body=before_body)
+        except TimeoutError as late:
+            raise TransportError(phase=Phase.MAIL, trouble=Trouble.TIMEOUT) from late
+
+    def _settle(self, ready: Ready, handover: HandOver) -> Outcome:
+        job = ready.job
+        return settle(
+            handover,
+            ready.envelope.recipients,
+            sender=job.sender_address,
+            direct=job.direct and self._engine.only is not None,
+            given_up=given_up(job.first_due_at, timezone.now(), ready.route.give_up_hours),
+            attempts=job.attempts + 1,
+            already_accepted=ready.accepted_before,
+            already_refused=ready.refused_before,
+        )
+
+    async def _settled(self, way: "_Way", outcome: Outcome) -> None:
+        ready, job, route = way.ready, way.ready.job, way.ready.route
+        await self._tell_others(outcome, way.phase)
+        finished = Finished(
+            job=job,
+            epoch=job.epoch,
+            outcome=_for_the_job(ready, outcome),
+            started_at=way.started,
+            ended_at=timezone.now(),
+            server=route.server,
+            send_system=self._endpoint.send_system,
+            redirected_to=route.redirected_to,
+            dialogue=way.dialogue,
+            worker=self._engine.name,
+            keep=route.keep,
+            due_in=_due_in(job, outcome),
+            use=way.use,
+            recipients=ready.recipients,
+        )
+        await self._engine.write_down(finished)
+
+    async def _tell_others(self, outcome: Outcome, phase: Phase) -> None:
+        """What concerns the connection and not the mail alone stops all that goes by it, on every worker."""
+        database = self._engine.database
+        if outcome.login_refused:
+            await database(sharing.pause, self.connection, self.fingerprint, outcome.error)
+            await self._stop_all()
+        elif outcome.reason in _TROUBLES:
+            await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase))
+        if outcome.state is not State.SENT and await database(sharing.is_closed, self.connection):
+            await self._stop_all()
+
+    async def _stop_all(self) -> None:
+        """Nothing else goes by this connection now: the other mails go back, who comes later starts anew."""
+        self._stopped = True
+        self._arrived.set()
+        self._engine.forget(self)
+        await self._send_back(self._waiting.drain())
+
+
+@dataclass(slots=True)
+class _Way:
+    """One mail's way over the wire: how far it came, what was said, what it counts for."""
+
+    ready: Ready
+    started: datetime
+    phase: Phase = Phase.BODY
+    dialogue: tuple[str, ...] = ()
+    use: int | None = None
+
+
+def _busy(ready: Ready) -> Outcome:
+    """A direct mail for which no session became free in time (S2)."""
+    error = TransportError(phase=Phase.CONNECT, trouble=Trouble.BUSY)
+    return settle(HandOver(error=error), ready.envelope.recipients, sender=ready.job.sender_address, direct=True)
+
+
+def internal_error(job: MailJob, error: Exception) -> Outcome:
+    """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
+    reference = uuid.uuid4().hex[:12]
+    log.error("a mail could not be handed over", reference=reference, job=job.pk, exc_info=error)
+    return Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
+
+
+def _due_in(job: MailJob, outcome: Outcome) -> timedelta | None:
+    if outcome.retry is None:
+        return None
+    return next_try(job.attempts + 1, 0.5 + random.random(), settings.RETRY_TIME_FACTOR, kind=outcome.retry)  # noqa: S311 (jitter)
+
+
+def _for_the_job(ready: Ready, outcome: Outcome) -> Outcome:
+    """With redirect the redirect addresses stand for all the job's recipients: what one of them got, all of them got."""
+    if ready.route.redirected_to is None or outcome.state is State.NEW:
+        return outcome
+    results = list(outcome.recipients.values())
+    best = next((result for result in results if result[0] is RecipientState.ACCEPTED), results[0] if results else None)
+    if best is None:
+        return outcome
+    state = outcome.state
+    if best[0] is RecipientState.ACCEPTED and state is State.DEFERRED:
+        state = State.PARTLY_SENT
+    return replace(
+        outcome,
+        state=state,
+        recipients=dict.fromkeys(ready.open_recipients, best),
+        retry=None if state is State.PARTLY_SENT else outcome.retry,
+    )

@@ -1,0 +1,238 @@
+"""Over what does a stored mail leave now: relay, login, limits and redirect read anew, once for all mails of a kind.
+
+What is sent is frozen, how is not: correcting a password is enough (delivery contract 2, 1).
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+
+from django.conf import settings as installation
+from django.db import Error as DatabaseError
+
+from mailjobs.core.envelope import Endpoint
+from mailjobs.core.limits import Limits, limits_of
+from mailjobs.core.plan import Refusal, redirect_now
+from mailjobs.core.providers import preset_of
+from mailjobs.judging import Barred, Held, judge, redirected, request_of
+from mailjobs.models import MailJob
+from mailjobs.refusals import details_of
+from mailsettings.core.facts import Facts
+from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
+from mailsettings.core.relay import Connection, decide_relay, refuse_relay
+from mailsettings.core.send_systems import Over
+from mailsettings.installation import copied_from
+from mailsettings.models import AuditEvent, User
+from mailsettings.selectors import AddressesInUse, World, addresses_in_use, find_secret, world_of
+from mailsettings.vault import SecretUnreadable, unseal
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How mails of one kind leave now: over what, to whom instead of their recipients, under which policies that was decided."""
+
+    endpoint: Endpoint
+    login: str  # `relay.Connection.key`
+    fingerprint: str  # of the settings, the secret among them: sessions are shared by it
+    limits: Limits
+    tenant_ids: tuple[int, ...]  # the tenant and its firm, the firm last
+    policy_stamp: int
+    redirected_to: tuple[str, ...] | None
+    give_up_hours: int
+    unknown_policy: str
+    keep: bool
+
+    @property
+    def server(self) -> str:
+        return f"{self.endpoint.host}:{self.endpoint.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A mail about which nothing could be decided; it is set aside, and the others of its batch go."""
+
+    job: MailJob
+    error: Exception
+
+
+@dataclass(slots=True)
+class Settings:
+    """What decisions about many mails share, for as long as nobody changes a setting; one for each engine."""
+
+    version: object = None
+    worlds: dict[int, World] = field(default_factory=dict)  # by tenant
+    secrets: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
+    routes: dict[Hashable, "Route | Barred | Held"] = field(default_factory=dict)
+    in_use: AddressesInUse | None = None
+
+    def refresh(self, jobs: Sequence[MailJob]) -> None:
+        """Forget everything where anything has changed; read what these jobs need. Every change of a setting is audited."""
+        chains = {tenant.pk: tenant.policy_epoch for job in jobs for tenant in (job.tenant, job.tenant.firm) if tenant}
+        latest = AuditEvent.objects.order_by("-pk").values_list("pk", "at").first()
+        version = (latest, copied_from(), chains)
+        known = self.version
+        if not isinstance(known, tuple) or known[:2] != version[:2] or any(known[2].get(k, v) != v for k, v in chains.items()):
+            self.worlds, self.secrets, self.routes, self.in_use = {}, {}, {}, None
+            self.version = version
+        else:
+            known[2].update(chains)
+        users: dict[int, dict[str, User]] = defaultdict(dict)
+        for job in jobs:
+            users[job.user.tenant_id or 0][job.user.login] = job.user
+        for tenant_id, people in users.items():
+            self._read(tenant_id, people)
+
+    def _read(self, tenant_id: int, people: dict[str, User]) -> None:
+        world = self.worlds.get(tenant_id)
+        if world is not None and people.keys() <= world.users.keys():
+            return
+        tenant = next(iter(people.values())).tenant
+        if tenant is None:
+            return  # a mail of an operator: `_prepare` says so
+        if self.in_use is None and tenant.is_com_customer:
+            self.in_use = addresses_in_use()
+        self.worlds[tenant_id] = world_of(tenant, [*self._known(world), *people.values()], in_use=self.in_use)
+
+    @staticmethod
+    def _known(world: World | None) -> list[User]:
+        return list(User.objects.filter(login__in=world.users)) if world else []
+
+
+def route_of(settings: Settings, job: MailJob) -> Route | Barred | Held | Broken:
+    """What was decided for the first of its kind holds for all of them."""
+    kind = _kind(job)
+    found = settings.routes.get(kind)
+    if found is None:
+        try:
+            found = settings.routes[kind] = _route(settings, job)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            return Broken(job, error)
+    return found if isinstance(found, Route) else replace(found, job=job)
+
+
+def _kind(job: MailJob) -> Hashable:
+    """All of a job that `_route` looks at: who keeps it up to date reads that function."""
+    return (
+        job.tenant_id,
+        job.user_id,
+        job.print_model_id,
+        job.account_id,
+        job.sender_address,
+        job.sender_level,
+        job.sender_origin,
+        job.unattended,
+        job.direct,
+        job.channel,
+        job.held_reason,
+        job.restored,
+        job.captured_then,
+        tuple(job.approved),
+        repr(job.redirected_then),
+    )
+
+
+def _route(settings: Settings, job: MailJob) -> Route | Barred | Held:
+    world = settings.worlds.get(job.user.tenant_id or 0)
+    if world is None:
+        raise ValueError("a mail of an operator")
+    facts = world.facts_for(job.user.login, request_of(job))
+    if stopped := judge(facts, job):
+        return stopped
+    account = world.accounts.get(job.account_id or 0)
+    account = account if account and account.active else None
+    decided = decide_relay(facts, account, job.sender_level).connection
+    if decided is None:
+        return Barred(job, Refusal.NO_CONNECTION, details_of(facts, address=job.sender_address, level=job.sender_level))
+    refused = refuse_relay(facts, decided, account)
+    secret = None if refused else _secret(settings, decided)
+    if secret is None:
+        details = details_of(facts, address=job.sender_address, level=job.sender_level, connection=decided)
+        return Barred(job, Refusal(refused.value) if refused else Refusal.SECRET_NEEDED, details)
+    endpoint = _endpoint(facts, decided, secret)
+    hours = resolve(facts.layers, "give_up_hours").value
+    tenant = job.tenant
+    return Route(
+        endpoint=endpoint,
+        login=decided.key,
+        fingerprint=_fingerprint(endpoint),
+        limits=_limits(facts, decided, endpoint),
+        tenant_ids=(tenant.pk,) if tenant.firm_id is None else (tenant.pk, tenant.firm_id),
+        policy_stamp=world.policy_stamp,
+        redirected_to=redirected(job, redirect_now(facts)),
+        give_up_hours=hours if isinstance(hours, int) else 24,
+        unknown_policy=_unknown_policy(facts, decided),
+        keep=job.direct or switched_on(facts.layers, "log_background_sends"),
+    )
+
+
+def _limits(facts: Facts, connection: Connection, endpoint: Endpoint) -> Limits:
+    """What the account or, without one of its own, the parameters set wins over what is known of the provider."""
+    wanted = {key: _number(facts, connection, key) for key in ("max_connections", "per_minute", "per_day")}
+    return limits_of(preset=preset_of(endpoint.host, endpoint.send_system), **wanted)
+
+
+def _number(facts: Facts, connection: Connection, key: str) -> int | None:
+    own = connection.server.number(key)
+    value = resolve(facts.layers, key).value if own is None else own
+    return value if isinstance(value, int) else None
+
+
+def _unknown_policy(facts: Facts, connection: Connection) -> str:
+    policy = connection.server.text("unknown_policy") or str(resolve(facts.layers, "unknown_policy").value)
+    return "" if policy == "ask" else policy
+
+
+def _secret(settings: Settings, connection: Connection) -> str | None:
+    """The unsealed secret, empty where none is needed, None where it cannot be read."""
+    ref = connection.secret
+    if ref is None:
+        return ""
+    place = (ref.owner, ref.key, ref.binding)
+    if place not in settings.secrets:
+        row = find_secret(ref.owner, ref.key)
+        try:
+            settings.secrets[place] = (
+                unseal(bytes(row.sealed), owner=ref.owner, key=ref.key, binding=ref.binding) if row else None
+            )
+        except SecretUnreadable:
+            settings.secrets[place] = None
+    return settings.secrets[place]
+
+
+def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
+    server: Holder = connection.server
+    firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
+    networks = firm.holder.items("allowed_networks") if firm else ()
+    over_smtp = connection.system.over is Over.SMTP
+    return Endpoint(
+        host=connection.host if over_smtp else server.text("ews_url") or server.text("graph_url"),
+        port=connection.port if over_smtp else 443,
+        tls=connection.tls if over_smtp else "implicit",
+        send_system=connection.send_system,
+        username=connection.username,
+        secret=secret,
+        tls_min=server.text("smtp_tls_min") or "1.2",
+        ca_certificate=server.text("ca_certificate"),
+        allow_plain_auth=server.switch("allow_plain_auth") is True,
+        ehlo_name=installation.EHLO_NAME,
+        allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *networks),
+        ca_file=installation.OUTBOUND_CA_FILE,
+    )
+
+
+def _fingerprint(endpoint: Endpoint) -> str:
+    parts = (
+        endpoint.host,
+        str(endpoint.port),
+        endpoint.tls,
+        endpoint.tls_min,
+        str(endpoint.send_system),
+        endpoint.username,
+        endpoint.secret,
+        endpoint.ca_certificate,
+        str(endpoint.allow_plain_auth),
+    )
+    return hashlib.sha256("\x00".join((installation.SECRET_KEY, *parts)).encode()).hexdigest()
