@@ -16,7 +16,7 @@ run: runtime translations ## the portal with demo tenants, worker, scheduler and
 test: development translations ## the whole suite, real servers included (PROCESSES=2, ARGS="tests/...")
 	@$(PYTHON) -m pytest -n $(PROCESSES) $(ARGS)
 
-storm: development translations ## the fault tests at full size, with a printed report; `make test` runs a twentieth (STORM_SIZE=1)
+storm: development translations ## the fault tests at full size (hours; one by ARGS="-k kill_storm"), with printed reports; `make test` runs a twentieth (STORM_SIZE=1)
 	@STORM_SIZE=$${STORM_SIZE:-1} $(PYTHON) -m pytest -q -s -p no:xdist tests/storm $(ARGS)
 
 demo: runtime translations ## a print run of 25 invoices through a stack of its own; prints a JSON summary

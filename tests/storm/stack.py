@@ -136,8 +136,7 @@ class Crew:
     def of(cls, size: int, command: Sequence[str], env: Mapping[str, str], folder: Path) -> Self:
         crew = cls(command, env, folder)
         crew.workers = [Worker(f"worker{n}", crew._start(f"worker{n}", 1)) for n in range(size)]
-        crew._watch = threading.Thread(target=crew._supervise, daemon=True)  # type: ignore[attr-defined]
-        crew._watch.start()  # type: ignore[attr-defined]
+        threading.Thread(target=crew._supervise, daemon=True).start()
         return crew
 
     def _start(self, name: str, number: int) -> subprocess.Popen[bytes]:
@@ -178,15 +177,6 @@ class Crew:
 
     def resume(self, worker: Worker) -> None:
         worker.process.send_signal(signal.SIGCONT)
-
-    def dismiss(self) -> list[int]:
-        """SIGTERM to all; returns their exit statuses."""
-        self._over.set()
-        with self._lock:
-            for worker in self.workers:
-                worker.process.send_signal(signal.SIGCONT)
-                worker.process.send_signal(signal.SIGTERM)
-            return [worker.process.wait(timeout=60) for worker in self.workers]
 
     def end(self) -> None:
         self._over.set()

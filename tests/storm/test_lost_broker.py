@@ -39,7 +39,7 @@ class Steady:
 def workers_wait_at(redis: Redis, workers: int) -> bool:
     """Whether each worker waits for a wake-up at the broker."""
     with redis.server.client(socket_timeout=2) as client:
-        return sum(each["cmd"] == "brpop" for each in client.client_list()) >= workers
+        return [each["cmd"] for each in client.client_list()].count("brpop") >= workers
 
 
 def storm(steady: Steady, redis: Redis, workers: int) -> None:
