@@ -1,0 +1,34 @@
+"""What every benchmark is: a round that measures everybody once, and what it must come to."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from tests.benchmarks.harness import Stand
+from tests.benchmarks.report import Reading, Target
+
+Round = dict[str, Reading]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One round: how many mails, and whether the peers are measured too, where they are not the baseline."""
+
+    stand: Stand
+    size: int
+    peers: bool = True
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A measurement by its name on the command line. `smallest`: how many mails show at least that it works."""
+
+    name: str
+    title: str
+    unit: str
+    size: int
+    smallest: int
+    run: Callable[[Task], Round]
+    baseline: tuple[str, ...] = ()
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    less_is_better: bool = False
+    rounds: int = 3

@@ -1,0 +1,1 @@
+"""The processes that a benchmark measures; see `conversation` for how they are talked to."""

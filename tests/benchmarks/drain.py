@@ -1,0 +1,78 @@
+"""How many mails a second leave a full queue, against a sender that has no queue."""
+
+from functools import partial
+
+from tests.benchmarks import contenders
+from tests.benchmarks.benchmark import Benchmark, Round, Task
+from tests.benchmarks.contenders import POST_OFFICE_DEFAULTS, POST_OFFICE_TUNED, Drain
+from tests.benchmarks.mails import PDF, SMALL, Load
+from tests.benchmarks.report import Reading, Target
+
+LATE = 0.01  # seconds
+RAW = f"raw, {contenders.RAW_CONNECTIONS} connections"
+OURS_8 = "Postausgang, 2 processes, 8 connections"
+OURS_16 = "Postausgang, 2 processes, 16 connections"
+OURS_LATE = "Postausgang, 1 process, 16 connections"
+
+
+def drain(load: Load, task: Task) -> Round:
+    """Everybody drains a queue of the same mails."""
+    stand, size = task.stand, task.size
+    readings = {
+        RAW: _reading(contenders.drain_raw(stand, load, size)),
+        OURS_8: _reading(contenders.drain_portal(stand, load, size, connections=8)),
+        OURS_16: _reading(contenders.drain_portal(stand, load, size, connections=16)),
+    }
+    if task.peers:
+        readings |= {
+            "django-post-office, defaults": _reading(
+                contenders.drain_post_office(stand, load, size, POST_OFFICE_DEFAULTS, processes=1)
+            ),
+            "django-post-office, tuned, 2 processes": _reading(
+                contenders.drain_post_office(stand, load, size, POST_OFFICE_TUNED, processes=2)
+            ),
+            "Celery with Django's mail, 2 processes": _reading(contenders.drain_celery(stand, load, size)),
+        }
+    return readings
+
+
+def drain_late(task: Task) -> Round:
+    """The server answers each command late: what counts is how many connections work at once, and how often each waits."""
+    return {
+        RAW: _reading(contenders.drain_raw(task.stand, PDF, task.size, late=LATE)),
+        OURS_LATE: _reading(contenders.drain_portal(task.stand, PDF, task.size, processes=1, connections=16, late=LATE)),
+    }
+
+
+def _reading(done: Drain) -> Reading:
+    return Reading(done.rate, {"seconds": done.seconds, **({"peak MB": done.peak_mb} if done.peak_mb else {})})
+
+
+def _benchmark(load: Load, size: int) -> Benchmark:
+    target = Target(1.5, 2.5)
+    return Benchmark(
+        name=f"drain-{load.name}",
+        title=f"Draining a full queue, {load.name}",
+        unit="mails/s",
+        size=size,
+        smallest=20,
+        run=partial(drain, load),
+        baseline=(RAW,),
+        targets={OURS_8: target, OURS_16: target},
+    )
+
+
+BENCHMARKS = (
+    _benchmark(PDF, 3_000),
+    _benchmark(SMALL, 10_000),
+    Benchmark(
+        name="late",
+        title=f"Draining a full queue while each reply is {LATE * 1000:.0f} ms late, pdf",
+        unit="mails/s",
+        size=1_500,
+        smallest=20,
+        run=drain_late,
+        baseline=(RAW,),
+        targets={OURS_LATE: Target(2, 5)},
+    ),
+)
