@@ -1,8 +1,8 @@
-"""Who comes next: tenants take turns, then a tenant's connections; inside one, interactive mail goes before bulk 4:1 (delivery contract 4)."""
+"""Who comes next: tenants, then connections, take turns; inside one, interactive mail goes before bulk 4:1 (delivery contract 4)."""
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Generic, TypeVar
 
@@ -28,58 +28,23 @@ class Group:
 
 
 def share_out(groups: Sequence[Group], room: int, turn: int, per_connection: Mapping[int, int]) -> list[tuple[Group, int]]:
-    """How many mails of each group are taken, `room` at most together.
+    """How many mails of each group are taken, `room` at most together. No two groups share tenant, connection and lane.
 
-    `per_connection` caps what is taken for a connection (absent: no cap). `turn` says who begins: where there are more tenants than
-    room, counting it up lets everybody begin once.
+    `per_connection` caps what is taken for a connection (absent: no cap). `turn` counts the calls: it moves on who begins, first
+    the tenant, then its connection, then the lane, so that everybody comes in time however small the room is.
     """
-    left = {group: group.waiting for group in groups if group.waiting > 0}
+    tenants = _places(groups, turn)
     capacity = dict(per_connection)
-    tenants: OrderedDict[int, deque[int]] = OrderedDict()
-    for group in sorted(left, key=lambda each: (each.tenant, each.connection)):
-        places = tenants.setdefault(group.tenant, deque())
-        if group.connection not in places:
-            places.append(group.connection)
-    names = list(tenants)
-    order = deque(names[turn % len(names) :] + names[: turn % len(names)]) if names else deque()
-    for tenant in order:
-        tenants[tenant].rotate(-(turn // max(len(names), 1)))
     given: Counter[Group] = Counter()
-    served: Counter[tuple[int, int]] = Counter()
-    while room > 0 and order:
-        tenant = order.popleft()
-        group = _next(tenant, tenants[tenant], left, capacity, served)
+    while room > 0 and tenants:
+        places = tenants.popleft()
+        group = _next(places, capacity)
         if group is None:
             continue
-        room -= 1
         given[group] += 1
-        left[group] -= 1
-        served[group.tenant, group.connection] += 1
-        if group.connection in capacity:
-            capacity[group.connection] -= 1
-        order.append(tenant)
+        room -= 1
+        tenants.append(places)
     return list(given.items())
-
-
-def _next(
-    tenant: int,
-    places: deque[int],
-    left: Mapping[Group, int],
-    capacity: Mapping[int, int],
-    served: Mapping[tuple[int, int], int],
-) -> Group | None:
-    """The group whose turn it is at a tenant, None where none of its connections has anything that may be taken."""
-    lanes = {(group.connection, group.lane): group for group, count in left.items() if count and group.tenant == tenant}
-    for _connection in range(len(places)):
-        place = places[0]
-        places.rotate(-1)
-        if capacity.get(place, 1) <= 0:
-            continue
-        wanted = lane_in_turn(served.get((tenant, place), 0))
-        group = lanes.get((place, wanted)) or lanes.get((place, Lane(1 - wanted)))
-        if group is not None:
-            return group
-    return None
 
 
 def lane_in_turn(served: int) -> Lane:
@@ -87,12 +52,80 @@ def lane_in_turn(served: int) -> Lane:
     return Lane.BULK if served % (INTERACTIVE_SHARE + 1) == INTERACTIVE_SHARE else Lane.INTERACTIVE
 
 
+@dataclass(slots=True)
+class _Place:
+    """A tenant's mails for one connection: by lane the group and how many of it are left, and whose turn it is."""
+
+    connection: int
+    served: int
+    lanes: dict[Lane, Group] = field(default_factory=dict)
+    left: Counter[Lane] = field(default_factory=Counter)
+
+    def take(self) -> Group | None:
+        lane = lane_in_turn(self.served)
+        if not self.left[lane]:
+            lane = Lane(1 - lane)
+        if not self.left[lane]:
+            return None
+        self.left[lane] -= 1
+        self.served += 1
+        return self.lanes[lane]
+
+
+def _places(groups: Iterable[Group], turn: int) -> deque[deque[_Place]]:
+    """Each tenant's connections, both in the order in which they begin in this turn."""
+    found: dict[int, dict[int, _Place]] = {}
+    for group in sorted(groups, key=lambda each: (each.tenant, each.connection, each.lane)):
+        place = found.setdefault(group.tenant, {}).setdefault(group.connection, _Place(group.connection, 0))
+        place.lanes[group.lane] = group
+        place.left[group.lane] = group.waiting
+    tenants: deque[deque[_Place]] = deque()
+    begun, tenant_first = divmod(turn, max(len(found), 1))
+    for own in found.values():
+        begun_by_each, first = divmod(begun, len(own))
+        places = deque(own.values())
+        for place in places:
+            place.served = begun_by_each
+        places.rotate(-first)
+        tenants.append(places)
+    tenants.rotate(-tenant_first)
+    return tenants
+
+
+def _next(places: deque[_Place], capacity: dict[int, int]) -> Group | None:
+    """The group whose turn it is at a tenant, None where none of its connections has anything that may be taken."""
+    while places:
+        place = places.popleft()
+        room = capacity.get(place.connection)
+        if room is not None and room <= 0:
+            continue
+        if (group := place.take()) is None:
+            continue
+        if room is not None:
+            capacity[place.connection] = room - 1
+        places.append(place)
+        return group
+    return None
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[Item]):
+    """One tenant's mails in a queue."""
+
+    lanes: tuple[deque[Item], deque[Item]] = field(default_factory=lambda: (deque(), deque()))
+    served: int = 0
+
+    def take(self) -> Item:
+        lane = lane_in_turn(self.served)
+        self.served += 1
+        return (self.lanes[lane] or self.lanes[1 - lane]).popleft()
+
+
 class FairQueue(Generic[Item]):
     """Mails that wait for one connection: tenants in turn, lanes 4:1."""
 
     def __init__(self) -> None:
-        self._tenants: OrderedDict[int, tuple[deque[Item], deque[Item]]] = OrderedDict()
-        self._served: Counter[int] = Counter()
+        self._tenants: OrderedDict[int, _Waiting[Item]] = OrderedDict()
         self._count = 0
 
     def __len__(self) -> int:
@@ -101,26 +134,19 @@ class FairQueue(Generic[Item]):
     def push(self, item: Item, tenant: int, lane: Lane) -> None:
         """Behind the others of its tenant and lane."""
         if tenant not in self._tenants:
-            self._tenants[tenant] = (deque(), deque())
-        self._tenants[tenant][lane].append(item)
+            self._tenants[tenant] = _Waiting()
+        self._tenants[tenant].lanes[lane].append(item)
         self._count += 1
 
     def pop(self) -> Item:
         """The next one. Raises KeyError where none is left."""
-        tenant, lanes = self._tenants.popitem(last=False)
-        wanted = lane_in_turn(self._served[tenant])
-        lane = lanes[wanted] or lanes[1 - wanted]
-        item = lane.popleft()
+        tenant, waiting = self._tenants.popitem(last=False)
+        item = waiting.take()
         self._count -= 1
-        self._served[tenant] += 1
-        if lanes[0] or lanes[1]:
-            self._tenants[tenant] = lanes
-        else:
-            del self._served[tenant]
+        if any(waiting.lanes):
+            self._tenants[tenant] = waiting
         return item
 
     def drain(self) -> list[Item]:
-        """All of them, in no particular order; then it is empty."""
-        items = [item for lanes in self._tenants.values() for lane in lanes for item in lane]
-        self.__init__()  # type: ignore[misc]
-        return items
+        """All of them, in the order in which they would have come; then it is empty."""
+        return [self.pop() for _each in range(self._count)]
