@@ -244,6 +244,7 @@ class JobRecipient(models.Model):
     address = models.CharField(max_length=320)
     state = models.CharField(max_length=16, choices=RecipientStateChoices, default=RecipientStateChoices.PENDING)
     reply = models.TextField(blank=True)
+    accepted_epoch = models.PositiveIntegerField(null=True, blank=True)  # of the attempt in which the server's reply took it (J10)
 
     class Meta:
         verbose_name = _("recipient")
