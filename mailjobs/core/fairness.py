@@ -1,4 +1,4 @@
-"""Who comes next: tenants, then connections, take turns; inside one, interactive mail goes before bulk 4:1 (delivery contract 4)."""
+"""Who comes next: tenants take turns, then connections; inside one, interactive mail goes before bulk 4:1 (delivery 4)."""
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
