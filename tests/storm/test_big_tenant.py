@@ -12,7 +12,7 @@ from tests.storm.stack import SIZE, MailServer, Stack, configuration, mail_serve
 
 pytestmark = pytest.mark.postgres
 QUEUED = scaled(100_000, least=4_000)
-SINGLES = 60 if SIZE >= 1 else 12  # of each of the others, one a second
+SINGLES = 60 if SIZE >= 1 else 10  # of each of the others, one a second
 MOST_SECONDS = 5.0
 
 

@@ -11,7 +11,7 @@ from tests.storm.judging import judge, judge_writes, latencies, report
 from tests.storm.stack import CELERY_WORKER, DELIVER, Feeder, Stack, Worker, configuration, mail_server, scaled
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
-REPLACEMENTS = scaled(10, least=4)
+REPLACEMENTS = scaled(10, least=3)
 CHUNK = 150
 
 

@@ -10,14 +10,14 @@ from tests.storm.judging import judge, judge_writes, report
 from tests.storm.stack import DICE, SIZE, Stack, configuration, mail_server, scaled, wait_for_more
 
 pytestmark = pytest.mark.postgres
-MAILS, KILLS = scaled(20_000, least=1_000), scaled(200, least=10)
+MAILS, KILLS = scaled(20_000, least=800), scaled(200, least=10)
 LEASE = 30 if SIZE >= 1 else 5  # the portal's own at full size
 
 
 def test_no_mail_is_lost_or_doubled_when_workers_are_killed(postgres: Postgres, migrated: str, tmp_path: Path) -> None:
     stack = Stack.of(postgres, migrated, tmp_path, LEASE_SECONDS=str(LEASE))
     began = time.monotonic()
-    with mail_server(tmp_path / "mail", {"name": "main", "delay": [0.0, 0.04]}) as server:
+    with mail_server(tmp_path / "mail", {"name": "main", "delay": [0.02, 0.08]}) as server:
         stack.configure(configuration({"main": server.connection("main")}))
         stack.watch()
         chunk = -(-MAILS // KILLS)
@@ -31,6 +31,7 @@ def test_no_mail_is_lost_or_doubled_when_workers_are_killed(postgres: Postgres, 
                 time.sleep(DICE.uniform(0, 0.3))
                 crew.kill(DICE.choice(crew.workers))
             last_kill = time.monotonic()
+            server.change("main", delay=[0.0, 0.0])
             seconds = stack.wait_until_final(60)
             crashes = crew.crashes
         jobs, writes = stack.jobs(), stack.writes()

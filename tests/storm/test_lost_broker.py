@@ -12,8 +12,8 @@ from tests.storm.judging import judge, judge_writes, latencies, percentile, repo
 from tests.storm.stack import CELERY_WORKER, Feeder, Stack, configuration, mail_server, scaled, wait_for_more
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
-FLAPPING, AWAY, HANGING = scaled(60, least=15), scaled(300, least=15), scaled(60, least=12)
-BEFORE_AND_AFTER = 6
+FLAPPING, AWAY, HANGING = scaled(60, least=10), scaled(300, least=12), scaled(60, least=8)
+BEFORE_AND_AFTER = 5
 EVERY = 0.5  # seconds between two mails
 SWEEP = 5  # the workers' own timer, as it is by default
 

@@ -11,8 +11,8 @@ from tests.storm.judging import judge, judge_writes, report
 from tests.storm.stack import DICE, SIZE, Stack, configuration, mail_server, migrate, scaled, wait_for_more
 
 pytestmark = pytest.mark.postgres
-STOPS = scaled(30, least=3)
-MAILS = scaled(20_000, least=900)
+STOPS = scaled(30, least=2)
+MAILS = scaled(20_000, least=600)
 SESSIONS = 3  # of one connection
 
 

@@ -10,8 +10,8 @@ from tests.storm.judging import judge, judge_writes, report
 from tests.storm.stack import DICE, Stack, configuration, mail_server, scaled, wait_for_more
 
 pytestmark = pytest.mark.postgres
-PAUSES = scaled(50, least=4)
-MAILS = scaled(20_000, least=1_200)
+PAUSES = scaled(50, least=3)
+MAILS = scaled(20_000, least=900)
 LEASE = 2
 SESSIONS = 3  # of one connection
 

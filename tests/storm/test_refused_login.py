@@ -13,7 +13,7 @@ from tests.storm.stack import Stack, configuration, mail_server, scaled
 from tests.storm.throughput import rate
 
 pytestmark = pytest.mark.postgres
-JOBS = scaled(5_000, least=450)
+JOBS = scaled(5_000, least=300)
 ROUNDS = 3
 GOOD = ("good1", "good2")
 REFUSED = tuple(f"refused{number}" for number in range(ROUNDS))

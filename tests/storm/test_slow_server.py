@@ -12,7 +12,7 @@ from tests.storm.stack import Stack, configuration, mail_server, scaled
 from tests.storm.throughput import rate
 
 pytestmark = pytest.mark.postgres
-FAST, SLOW = scaled(5_000, least=300), scaled(300, least=60)
+FAST, SLOW = scaled(5_000, least=200), scaled(300, least=60)
 ROUNDS = 3
 LATE = 2.0
 

@@ -14,7 +14,7 @@ from tests.storm.stack import Stack, configuration, mail_server, scaled
 
 pytestmark = pytest.mark.postgres
 ROUNDS = scaled(20, least=1)
-MAILS = 300
+MAILS = 200
 LEASE = 3
 
 
@@ -25,13 +25,15 @@ def test_two_sweepers_end_each_lost_lease_once(postgres: Postgres, migrated: str
         stack.configure(configuration({"main": server.connection("main")}))
         stack.watch()
         with stack.feeder() as feeder:
+            feeder.submit("bernd", "main", 10, first=1_000_000)
+            manage("deliver", "--until-empty", env=stack.env)  # before one mail has gone a server gets one connection only
             for number in range(ROUNDS):
                 server.change("main", delay=[30.0, 30.0])
                 feeder.submit("bernd", "main", MAILS, first=number * MAILS + 1)
                 before = server.count()
                 with stack.crew(3):
-                    wait_until(lambda: server.count() >= before + 3, seconds=30, what="mails in the body")  # noqa: B023
-                    time.sleep(0.5)
+                    wait_until(lambda: server.count() > before, seconds=30, what="a mail in the body")  # noqa: B023
+                    time.sleep(2)  # others too, and more in hand
                 server.change("main", delay=[0.0, 0.0])
                 with stack.crew(2):  # all leases run out while both look
                     stack.wait_until_final(60)
@@ -49,7 +51,7 @@ def test_two_sweepers_end_each_lost_lease_once(postgres: Postgres, migrated: str
         {"states": states, "leases ended": len(ended), "by whom": by_whom, "seconds": time.monotonic() - began},
     )
     assert set(ended.values()) == {1}
-    assert len(ended) > states["unknown"] >= 3 * ROUNDS, "leases were lost in the body and before it"
+    assert len(ended) > states["unknown"] >= ROUNDS, "leases were lost in the body and before it"
     assert all(told[job.id] == (job.state == "unknown") for job in jobs), (
         "one message for each uncertain mail, none for the others"
     )
