@@ -1,19 +1,22 @@
-"""Reset, release or withdraw many jobs, and say of how many it was done and why not of the others (ui 3)."""
+"""Reset, release, withdraw or settle many jobs or an incident; say of how many it was done and why not of the others (ui 3)."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db import transaction
+from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailjobs import submission
-from mailjobs.models import REQUEUEABLE_STATES, StateChoices
+from mailjobs import answering, incidents, sharing, submission
+from mailjobs.bell import ring_on_commit
+from mailjobs.models import REQUEUEABLE_STATES, Incident, MailJob, StateChoices
 from mailjobs.selectors import jobs_visible_to
+from mailsettings.changes import audit
 from mailsettings.models import User
 
-ACTIONS = ("requeue", "release", "cancel")
+ACTIONS = ("requeue", "release", "cancel", "take_as_sent")
 AT_A_TIME = 2_000  # jobs of one transaction
 
 
@@ -39,8 +42,35 @@ def act(user: User, action: str, ids: Sequence[int], *, confirm_unknown: bool = 
             count = sum(submission.cancel(user, chunk) for chunk in _chunks(ids))
             said = ngettext("%(count)s mail was withdrawn.", "%(count)s mails were withdrawn.", count)
             return Done(count, said % {"count": count}, _others(len(ids) - count, _("already under way or finished")))
+        case "take_as_sent":
+            count = sum(answering.take_as_sent(user, chunk) for chunk in _chunks(ids))
+            said = ngettext("%(count)s mail is taken as sent.", "%(count)s mails are taken as sent.", count)
+            return Done(count, said % {"count": count}, _others(len(ids) - count, _("not uncertain")))
         case _:
             raise ValueError(action)
+
+
+def resettable_of(user: User, incident: Incident) -> QuerySet[MailJob]:
+    """The mails of an incident that this user may reset (J3); uncertain ones are asked for one by one."""
+    failed = incidents.jobs_of(incident).exclude(state=StateChoices.UNKNOWN)
+    return failed.filter(pk__in=jobs_visible_to(user).values("pk"))
+
+
+def release_incident(user: User, incident: Incident, *, login: bool) -> Done:
+    """*Freigeben* (J8): reset the failed mails of an incident; with `login`, end the pause of its connection even without any.
+
+    One mail goes first, the others follow when it has gone through. Audited. Whether the login is one that this user may
+    release, the caller has decided.
+    """
+    done = _requeue(user, list(resettable_of(user, incident).values_list("pk", flat=True)), confirm_unknown=False)
+    with transaction.atomic():
+        ended = sharing.release([incident.connection_id]) if login and incident.connection_id else 0
+        what = {"incident": incident.pk, "jobs": done.count, "connection": incident.connection_id, "pause_ended": bool(ended)}
+        audit(user.login, user.tenant, "release_incident", str(incident.pk), what)
+        ring_on_commit()
+    if done.count or not ended:
+        return done
+    return Done(1, _("The connection is free again: one mail goes first, the others follow when it has gone through."))
 
 
 def resettable(user: User, ids: Sequence[int]) -> tuple[int, int]:

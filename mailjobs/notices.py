@@ -1,21 +1,23 @@
 """Telling people: log lines, internal messages, who is told, and what a leaver's mails become (J2, J4, J7, T6)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from mailjobs import incidents
 from mailjobs.core.message import Message
 from mailjobs.core.plan import Hold, Plan
 from mailjobs.explanation import document_of
-from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, StateChoices
-from mailjobs.rows import database_now, insert
+from mailjobs.incidents import Failure
+from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, SharedConnection, StateChoices
+from mailjobs.rows import insert_new
 from mailjobs.selectors import open_jobs
+from mailjobs.waiting import reply_of, wait_of
 from mailsettings.core.header_text import visible
 from mailsettings.deputies import administrators_of, deputy_of, is_absent, successors_of
 from mailsettings.models import User
@@ -68,21 +70,28 @@ def record(settled: Iterable[Settled]) -> None:
         return
     recipients = {item.job.pk: list(item.recipients) for item in rows if item.recipients}
     recipients |= _recipients([item.job.pk for item in rows if not item.recipients])
-    now = database_now()
-    insert(MailLogEntry, _LOG, [_log_entry(item, recipients[item.job.pk], now) for item in rows])
+    insert_new(MailLogEntry, _LOG, [_log_entry(item, recipients[item.job.pk]) for item in rows])
     told = [item for item in rows if item.state in _TOLD]
-    InternalMessage.objects.bulk_create(
-        InternalMessage(
-            user=person,
-            job=item.job,
-            kind=_TOLD[item.state],
-            subject=item.job.subject,
-            recipients=list(item.refused) or recipients[item.job.pk],
-            error=item.error,
+    if not told:
+        return
+    found = incidents.count([Failure(item.job, item.state, item.reason, item.error) for item in told])
+    people = _People()
+    letters = [
+        (
+            person.pk,
+            item.job.pk,
+            _TOLD[item.state].value,
+            item.job.subject,
+            list(item.refused) or recipients[item.job.pk],
+            item.error,
+            "",
+            incident,
+            1,
         )
-        for item in told
-        for person in responsible_for(item.job.user)
-    )
+        for item, incident in zip(told, found, strict=True)
+        for person in people.of(item.job.user)
+    ]
+    insert_new(InternalMessage, _LETTER, letters)
 
 
 def log_refused(user: User, refusals: Sequence[Refusal], *, unattended: bool) -> None:
@@ -131,8 +140,48 @@ def log_rejected(jobs: Sequence[MailJob], reason: str) -> None:
 
 
 def tell_delayed(jobs: Sequence[MailJob]) -> None:
-    """Tell the users of mails that have been waiting for a while (delivery contract 3)."""
-    _tell((job, InternalMessage.Kind.DELAYED, job.last_error, "") for job in jobs)
+    """Tell the users of mails that have been waiting for a while (delivery contract 3).
+
+    Of mails that wait behind one connection each user is told once; a message that is still unread counts on. It stands in the
+    incident of that connection, where one is open (J8).
+    """
+    connections = SharedConnection.objects.in_bulk({job.connection_id for job in jobs if job.connection_id})
+    alone: list[MailJob] = []
+    groups: dict[tuple[int, int, str], list[MailJob]] = defaultdict(list)
+    for job in jobs:
+        shared = connections.get(job.connection_id or 0)
+        if wait := wait_of(job, shared):
+            groups[job.user_id, job.connection_id or 0, wait].append(job)
+        else:
+            alone.append(job)
+    _tell((job, InternalMessage.Kind.DELAYED, job.last_error, "") for job in alone)
+    if groups:
+        _tell_waiting(groups, connections)
+
+
+def _tell_waiting(groups: Mapping[tuple[int, int, str], list[MailJob]], connections: Mapping[int, SharedConnection]) -> None:
+    recipients = _recipients([jobs[0].pk for jobs in groups.values()])
+    opened = incidents.open_at({jobs[0].tenant_id for jobs in groups.values()}, connections)
+    people = _People()
+    for (user_id, connection, wait), jobs in groups.items():
+        first = jobs[0]
+        told = InternalMessage.objects.filter(kind=InternalMessage.Kind.DELAYED, error_code=wait, read_at=None)
+        told = told.filter(job__user=user_id, job__connection=connection).order_by("-pk")
+        for person in people.of(first.user):
+            if (letter := told.filter(user=person).first()) is not None:
+                InternalMessage.objects.filter(pk=letter.pk).update(mails=F("mails") + len(jobs), at=Now())
+                continue
+            InternalMessage.objects.create(
+                user=person,
+                job=first,
+                kind=InternalMessage.Kind.DELAYED,
+                subject=first.subject,
+                recipients=recipients[first.pk],
+                error=reply_of(connections[connection]),
+                error_code=wait,
+                incident_id=opened.get((first.tenant_id, connection)),
+                mails=len(jobs),
+            )
 
 
 def tell_held(held: Iterable[tuple[MailJob, Hold]]) -> None:
@@ -161,10 +210,9 @@ def tell_held(held: Iterable[tuple[MailJob, Hold]]) -> None:
             )
 
 
-def mark_read(messages: Iterable[InternalMessage]) -> None:
-    """Take internal messages as read."""
-    ids = [message.pk for message in messages]
-    InternalMessage.objects.filter(pk__in=ids, read_at__isnull=True).update(read_at=timezone.now())
+def mark_read(messages: QuerySet[InternalMessage]) -> int:
+    """Take internal messages as read; returns how many were unread."""
+    return messages.filter(read_at__isnull=True).update(read_at=timezone.now())
 
 
 def responsible_for(user: User, *, unattended: bool = False) -> list[User]:
@@ -200,9 +248,22 @@ def _waited_for(job: MailJob, hold: Hold) -> list[User]:
             return responsible_for(job.user)
 
 
+class _People:
+    """Who is told of whose mail, asked once for each user."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, list[User]] = {}
+
+    def of(self, user: User) -> list[User]:
+        """As `responsible_for`."""
+        if user.pk not in self._known:
+            self._known[user.pk] = responsible_for(user)
+        return self._known[user.pk]
+
+
 def _tell(told: Iterable[tuple[MailJob, InternalMessage.Kind, str, str]]) -> None:
     """(job, kind, error, its code) → one internal message to each person responsible."""
-    rows = list(told)
+    rows, people = list(told), _People()
     recipients = _recipients([job.pk for job, *_what in rows])
     InternalMessage.objects.bulk_create(
         InternalMessage(
@@ -215,7 +276,7 @@ def _tell(told: Iterable[tuple[MailJob, InternalMessage.Kind, str, str]]) -> Non
             error_code=code,
         )
         for job, kind, error, code in rows
-        for person in responsible_for(job.user)
+        for person in people.of(job.user)
     )
 
 
@@ -228,11 +289,11 @@ def _recipients(job_ids: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
+_LETTER = ("user_id", "job_id", "kind", "subject", "recipients", "error", "error_code", "incident_id", "mails")
 _LOG = (
     "tenant_id",
     "user_id",
     "job_id",
-    "at",
     "outcome",
     "subject",
     "sender_address",
@@ -248,14 +309,18 @@ _LOG = (
 )
 
 
-def _log_entry(item: Settled, recipients: list[str], now: datetime) -> tuple[Any, ...]:
+def _outcome(item: Settled) -> LogOutcome:
+    """A mail is sent with an error where nobody knows it: a person or the account's policy took it as sent."""
+    return LogOutcome.TAKEN_AS_SENT if item.state == StateChoices.SENT and item.error else _LOGGED[item.state]
+
+
+def _log_entry(item: Settled, recipients: list[str]) -> tuple[Any, ...]:
     job = item.job
     return (
         job.tenant_id,
         job.user_id,
         job.pk,
-        now,
-        _LOGGED[item.state].value,
+        _outcome(item).value,
         job.subject,
         job.sender_address,
         recipients,

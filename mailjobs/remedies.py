@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailjobs.core.envelope import Phase, Reply, Trouble
+from mailjobs.core.incidents import beginning_of
 from mailjobs.core.reply import ReplyClass, classify
 
 ADMINISTRATOR = gettext_lazy("Your administrator")
@@ -148,9 +149,10 @@ _LOST = {
         "The worker was lost three times with this mail; it was set aside"
     ),
 }
+# How `queue.leave_unknown` and `answering` write it.
+_TAKEN = re.compile(r"(?P<error>.*?)(?:; )?taken as sent(?:, as the account says| by (?P<who>\S.*))", re.DOTALL)
 _RECIPIENT = re.compile(r"\s*<[^<>\s]*@[^<>\s]*>:?")
 _ERROR = re.compile(r"(?P<code>[2-5]\d\d)(?: (?P<enhanced>\d\.\d{1,3}\.\d{1,3}))?(?: (?P<text>.*))?", re.DOTALL)
-_VARIES = re.compile(r"""@|^[<\["“(']|[a-z][\w-]*\.[a-z]|^reference\b""", re.IGNORECASE)  # addresses, server names, quotations
 _NAMES_RECIPIENT = re.compile(r" <[^<>]+>$")
 
 
@@ -173,10 +175,24 @@ def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
 
 def say_error(error: str) -> str:
     """A stored error as a line for people: words for what no server said, and no address that stands beside it anyway."""
+    if (taken := _TAKEN.fullmatch(error)) is not None:
+        said, who = say_error(taken["error"]), taken["who"]
+        return " – ".join(part for part in (said, say_taken(who or "")) if part)
     trouble, _colon, detail = error.partition(":")
     if trouble in TROUBLES:
         return f"{TROUBLES[trouble]}:{detail}" if detail else str(TROUBLES[trouble])
     return str(_LOST.get(error, "")) or _RECIPIENT.sub("", error)
+
+
+def taken_as_sent(error: str) -> str | None:
+    """Of a mail that is sent with an error: who took it as sent, empty for the account's policy; None for all other errors."""
+    taken = _TAKEN.fullmatch(error)
+    return None if taken is None else taken["who"] or ""
+
+
+def say_taken(who: str) -> str:
+    """That nobody knows whether a mail arrived, and who said so; empty for the account's policy."""
+    return _("taken as sent by %(who)s") % {"who": who} if who else _("taken as sent, as the account says")
 
 
 def reason_of(error: str, *, sender: str = "") -> ReplyClass | None:
@@ -198,10 +214,5 @@ def _phase(reply: Reply) -> Phase:
 
 
 def cause_of(error: str) -> str:
-    """What errors of one cause begin with: the text up to the first word that differs from mail to mail (J8)."""
-    kept: list[str] = []
-    for index, word in enumerate(error.split()):
-        if _VARIES.search(word) or (index > 1 and sum(map(str.isdigit, word)) >= 3):
-            break
-        kept.append(word)
-    return " ".join(kept).rstrip(":,;") or error[:60]
+    """What errors of one cause begin with, to look for them among the mail jobs (J8)."""
+    return beginning_of(error)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from mailjobs.discretion import Discretion
 from mailjobs.models import LogOutcome, MailJob, MailLogEntry, StateChoices
 from mailjobs.remedies import say_error
+from mailjobs.waiting import say_wait
 from mailjobs.wording import HOLDS, say_hold
 
 # How the stamp of a log line looks.
@@ -24,6 +25,7 @@ OUTCOME_STAMPS: Mapping[str, str] = {
     LogOutcome.PARTLY: "partly_sent",
     LogOutcome.FAILED: "failed",
     LogOutcome.UNKNOWN: "unknown",
+    LogOutcome.TAKEN_AS_SENT: "unknown",
     LogOutcome.REFUSED: "refused",
     LogOutcome.CANCELLED: "cancelled",
 }
@@ -118,8 +120,8 @@ def note_of(job: MailJob, discretion: Discretion) -> str:
     """The line below the subject: the last error, or what the mail waits for."""
     if job.state == StateChoices.HELD and job.held_reason in HOLDS:
         return say_hold(job.held_reason, job.sender_address)
-    if job.connection is not None and job.connection.paused_at and job.state in {StateChoices.NEW, StateChoices.DEFERRED}:
-        return _("Waits: the log-in at the mail server was refused and is paused.")
+    if wait := say_wait(job):
+        return wait
     error = say_error(discretion.text(job.plan, job.last_error))
     if job.state == StateChoices.DEFERRED:
         again = _("next try %(time)s") % {"time": moment(job.due_at)}

@@ -19,6 +19,7 @@ class LogOutcome(models.TextChoices):
     PARTLY = "partly", _("Partly handed over")
     FAILED = "failed", _("Failed")
     UNKNOWN = "unknown", _("Uncertain")
+    TAKEN_AS_SENT = "taken_as_sent", _("Taken as sent")  # nobody knows it: a person or the account's policy said so
     REFUSED = "refused", _("Refused")
     CANCELLED = "cancelled", _("Withdrawn")
 

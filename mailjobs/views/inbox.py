@@ -1,74 +1,26 @@
 """The internal messages of the reader, one line for each cause (J2, J8)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext, pgettext
+from django.utils.translation import ngettext
 
-from mailjobs.core.plan import Hold
-from mailjobs.discretion import Discretion, discretion_for
+from mailjobs.discretion import discretion_for
 from mailjobs.filters import address, page_of
-from mailjobs.models import InternalMessage, LogOutcome, StateChoices
+from mailjobs.models import InternalMessage
 from mailjobs.notices import mark_read
-from mailjobs.remedies import cause_of, remedy_for, say_error
 from mailjobs.selectors import messages_of
-from mailjobs.tables import few, moment
-from mailjobs.wording import HOLDS
+from mailjobs.views.incident_lines import IncidentLine, incident_lines
+from mailjobs.views.letters import Letters, group
 from mailsettings.portal import Page
 
 TOGETHER = 500  # messages of one page, before they are grouped
-INSIDE = 50  # mails of one cause that are listed
-STAMPS = {
-    InternalMessage.Kind.FAILED: "failed",
-    InternalMessage.Kind.PARTLY: "partly_sent",
-    InternalMessage.Kind.UNKNOWN: "unknown",
-    InternalMessage.Kind.DELAYED: "deferred",
-    InternalMessage.Kind.REFUSED: "refused",
-    InternalMessage.Kind.HELD: "held",
-    InternalMessage.Kind.REJECTED: "refused",
-    InternalMessage.Kind.PASSED_ON: "held",
-}
-WORDS = {**dict(StateChoices.choices), "refused": LogOutcome.REFUSED.label}
-
-
-@dataclass(slots=True)
-class Incident:
-    """Messages of one kind and cause, newest first."""
-
-    kind: str
-    cause: str
-    title: str
-    letters: list[dict[str, Any]] = field(default_factory=list)
-    count: int = 0
-    unread: int = 0
-    newest: str = ""
-
-    @property
-    def stamp(self) -> str:
-        return STAMPS[InternalMessage.Kind(self.kind)]
-
-    @property
-    def label(self) -> str:
-        if self.kind == InternalMessage.Kind.REJECTED:
-            return pgettext("mail", "Rejected")
-        return _("Taken over") if self.passed_on else str(WORDS[self.stamp])
-
-    @property
-    def more(self) -> int:
-        """How many of one message each are not listed."""
-        several_in_one = self.kind in {InternalMessage.Kind.PASSED_ON, InternalMessage.Kind.REJECTED, InternalMessage.Kind.HELD}
-        return 0 if several_in_one else self.count - len(self.letters)
-
-    @property
-    def passed_on(self) -> bool:
-        """Whether it tells of a leaver's mails, all of them in one message (T6)."""
-        return self.kind == InternalMessage.Kind.PASSED_ON
+BY_CODE = (InternalMessage.Kind.HELD, InternalMessage.Kind.DELAYED)  # grouped by what the mails wait for
 
 
 class Inbox(Page):
@@ -80,10 +32,10 @@ class Inbox(Page):
         mine = messages_of(self.reader)
         everything = request.GET.get("show") == "all"
         rows = mine if everything else mine.filter(read_at=None)
-        page = page_of(rows.select_related("job__decision"), request.GET, TOGETHER)
+        page = page_of(_heads(rows).select_related("job__decision", "incident__connection"), request.GET, TOGETHER)
         unread = mine.filter(read_at=None).count()
         return self.show(
-            incidents=_incidents(page.rows, discretion_for(self.reader)),
+            incidents=self._lines(page.rows, rows),
             page=page,
             unread=unread,
             everything=everything,
@@ -93,83 +45,41 @@ class Inbox(Page):
             ],
         )
 
+    def _lines(self, heads: Sequence[InternalMessage], rows: QuerySet[InternalMessage]) -> list[Letters | IncidentLine]:
+        """Incidents as they are counted, all other messages grouped by cause; the newest first."""
+        discretion = discretion_for(self.reader)
+        found = incident_lines(self.reader, [head for head in heads if head.incident_id], rows, discretion)
+        others = group([head for head in heads if not head.incident_id], discretion)
+        return sorted([*found, *others], key=lambda line: line.latest, reverse=True)
+
     def post(self, request: HttpRequest) -> HttpResponse:
-        rows = messages_of(self.reader).filter(read_at=None)
-        pk, cause = request.POST.get("pk", ""), request.POST.get("cause", "")
-        if pk:
-            rows = rows.filter(pk=pk if pk.isascii() and pk.isdigit() and len(pk) < 19 else 0)
-        elif request.POST.get("kind"):
-            of_cause = (
-                {"error_code": cause} if request.POST["kind"] == InternalMessage.Kind.HELD else {"error__startswith": cause}
-            )
-            rows = rows.filter(kind=request.POST["kind"], **of_cause)
-        count = rows.count()
-        mark_read(rows)
+        pk = request.POST.get("pk", "")
+        count = mark_read(_chosen(messages_of(self.reader), request.POST))
         if not pk:
             said = ngettext("%(count)s message is read now.", "%(count)s messages are read now.", count)
             messages.success(request, said % {"count": count})
         return HttpResponseRedirect(f"{reverse('inbox')}?show=all" if request.POST.get("show") == "all" else reverse("inbox"))
 
 
-def _incidents(letters: Iterable[InternalMessage], discretion: Discretion) -> list[Incident]:
-    found: dict[tuple[str, str], Incident] = {}
-    for letter in letters:
-        plan = letter.job.plan if letter.job else {}
-        cause = cause_of(letter.error) if letter.error else ""
-        if letter.kind == InternalMessage.Kind.PASSED_ON:
-            cause = letter.subject  # the leaver's user-ID
-        if letter.kind == InternalMessage.Kind.HELD:
-            cause = letter.error_code  # the hold
-        error = say_error(discretion.text(plan, letter.error))
-        if (letter.kind, cause) not in found:
-            found[letter.kind, cause] = Incident(letter.kind, cause, _title(letter, error), newest=moment(letter.at))
-        incident = found[letter.kind, cause]
-        incident.count += letter.mails
-        incident.unread += letter.read_at is None
-        if len(incident.letters) < INSIDE:
-            incident.letters.append(
-                {
-                    "pk": letter.pk,
-                    "url": _address_of(letter),
-                    "subject": _subject_of(letter),
-                    "recipients": few(letter.recipients) if letter.mails == 1 else "",
-                    "error": error,
-                    "at": moment(letter.at),
-                    "unread": letter.read_at is None,
-                }
-            )
-    return list(found.values())
+def _heads(rows: QuerySet[InternalMessage]) -> QuerySet[InternalMessage]:
+    """Of each incident its newest message, and all that are in none."""
+    newest = rows.exclude(incident=None).order_by().values("incident").annotate(newest=Max("pk")).values("newest")
+    return rows.filter(Q(incident=None) | Q(pk__in=newest))
 
 
-def _address_of(letter: InternalMessage) -> str:
-    """Where the mail that a message tells of is looked at."""
-    if letter.kind == InternalMessage.Kind.PASSED_ON:
-        return f"{reverse('jobs')}?{urlencode({'user': letter.subject})}"
-    if letter.mails > 1 and letter.job:
-        return f"{reverse('jobs')}?{urlencode({'state': StateChoices.HELD.value, 'run': letter.job.run})}"
-    return reverse("job", args=[letter.job_id]) if letter.job_id else ""
+def _chosen(rows: QuerySet[InternalMessage], posted: Any) -> QuerySet[InternalMessage]:
+    """The messages that a form names: one, those of an incident, those of a kind and cause, else all."""
+    cause = posted.get("cause", "")
+    if pk := posted.get("pk", ""):
+        return rows.filter(pk=number_of(pk))
+    if incident := posted.get("incident", ""):
+        return rows.filter(incident=number_of(incident))
+    if kind := posted.get("kind", ""):
+        by_code = kind in BY_CODE and cause
+        return rows.filter(kind=kind, incident=None, **({"error_code": cause} if by_code else {"error__startswith": cause}))
+    return rows
 
 
-def _subject_of(letter: InternalMessage) -> str:
-    if letter.kind == InternalMessage.Kind.PASSED_ON:
-        return _("Mail jobs of %(user)s") % {"user": letter.subject}
-    if letter.mails > 1:
-        words = {"count": letter.mails, "run": letter.job.run if letter.job else ""}
-        with_run = ngettext("%(count)s mail of the print run %(run)s", "%(count)s mails of the print run %(run)s", letter.mails)
-        return (with_run if words["run"] else ngettext("%(count)s mail", "%(count)s mails", letter.mails)) % words
-    return letter.subject or _("(no subject)")
-
-
-def _title(letter: InternalMessage, error: str) -> str:
-    """What happened, in plain words."""
-    if letter.kind == InternalMessage.Kind.REFUSED:
-        return error
-    if letter.kind == InternalMessage.Kind.PASSED_ON:
-        return _("The mails of %(user)s, who was deactivated, are now yours") % {"user": letter.subject}
-    if letter.kind == InternalMessage.Kind.REJECTED:
-        return _("The firm has not released a mail")
-    if letter.kind == InternalMessage.Kind.HELD and letter.error_code in HOLDS:
-        return str(HOLDS[Hold(letter.error_code)])
-    state = "unknown" if letter.kind == InternalMessage.Kind.UNKNOWN else letter.kind
-    remedy = remedy_for(letter.error, state=state)
-    return str(remedy.title if remedy else InternalMessage.Kind(letter.kind).label)
+def number_of(text: str) -> int:
+    """An id as it was posted; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0

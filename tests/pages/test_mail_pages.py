@@ -339,7 +339,10 @@ def test_j8_the_inbox_has_one_line_for_each_cause(log_in: LogIn) -> None:
     fail(mail("anna", 5))
     client = log_in("bernd")
     incidents = client.get("/inbox/").context["incidents"]
-    assert [(incident.cause, incident.count) for incident in incidents] == [(REFUSED_LOGIN, 1), ("550 5.1.1", 3)]
+    assert [(incident.incident.reason, incident.count) for incident in incidents] == [
+        ("login_refused", 1),
+        ("recipient_refused", 3),
+    ]
     assert client.get("/").content.decode().count('class="badge"') == 2
     first = InternalMessage.objects.filter(user=person("bernd")).first()
     foreign = InternalMessage.objects.get(user=person("anna"))
@@ -347,7 +350,7 @@ def test_j8_the_inbox_has_one_line_for_each_cause(log_in: LogIn) -> None:
     client.post("/inbox/", {"pk": [first.pk]})
     client.post("/inbox/", {"pk": [foreign.pk]})
     assert InternalMessage.objects.filter(read_at=None).count() == 4
-    client.post("/inbox/", {"kind": "failed", "cause": "550 5.1.1"})
+    client.post("/inbox/", {"incident": incidents[1].incident.pk})
     assert InternalMessage.objects.filter(read_at=None, user=person("bernd")).count() == 0
     foreign.refresh_from_db()
     assert foreign.read_at is None
