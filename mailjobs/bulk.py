@@ -11,7 +11,8 @@ from django.utils.translation import ngettext
 
 from mailjobs import answering, incidents, sharing, submission
 from mailjobs.bell import ring_on_commit
-from mailjobs.models import REQUEUEABLE_STATES, Incident, MailJob, StateChoices
+from mailjobs.core.incidents import OF_CONNECTION
+from mailjobs.models import REQUEUEABLE_STATES, Incident, MailJob, SharedConnection, StateChoices
 from mailjobs.selectors import jobs_visible_to
 from mailsettings.changes import audit
 from mailsettings.models import User
@@ -62,11 +63,27 @@ def release_incident(user: User, incident: Incident, *, login: bool) -> Done:
     One mail goes first, the others follow when it has gone through. Audited. Whether the login is one that this user may
     release, the caller has decided.
     """
-    done = _requeue(user, list(resettable_of(user, incident).values_list("pk", flat=True)), confirm_unknown=False)
+    ids = resettable_of(user, incident).values_list("pk", flat=True)
+    connection = incident.connection_id if login else None
+    return _release(user, list(ids), connection, "release_incident", str(incident.pk))
+
+
+def release_connection(user: User, shared: SharedConnection) -> Done:
+    """*Freigeben* of a connection (J8): end what stops it, and reset the mails that failed because of it as far as the user may.
+
+    Audited. Whether the connection is one that this user may release, the caller has decided.
+    """
+    opened = Incident.objects.filter(connection=shared, closed_at=None, reason__in=OF_CONNECTION)
+    ids = {pk for incident in opened for pk in resettable_of(user, incident).values_list("pk", flat=True)}
+    return _release(user, sorted(ids), shared.pk, "release_connection", shared.key)
+
+
+def _release(user: User, ids: Sequence[int], connection: int | None, action: str, subject: str) -> Done:
+    done = _requeue(user, ids, confirm_unknown=False)
     with transaction.atomic():
-        ended = sharing.release([incident.connection_id]) if login and incident.connection_id else 0
-        what = {"incident": incident.pk, "jobs": done.count, "connection": incident.connection_id, "pause_ended": bool(ended)}
-        audit(user.login, user.tenant, "release_incident", str(incident.pk), what)
+        ended = sharing.release([connection]) if connection else 0
+        what = {"jobs": done.count, "connection": connection, "pause_ended": bool(ended)}
+        audit(user.login, user.tenant, action, subject, what)
         ring_on_commit()
     if done.count or not ended:
         return done
