@@ -21,7 +21,7 @@ from mailjobs.core.reply import ReplyClass
 from mailjobs.core.retry import given_up, next_try
 from mailjobs.finishing import Finished
 from mailjobs.models import MailJob
-from mailjobs.preparation import Loaded, Ready
+from mailjobs.preparation import Prepared, Ready
 from mailjobs.transports.registry import Session, open_session
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class Line:
         self._waiting: FairQueue[Ready] = FairQueue()
         self._sessions: set[asyncio.Task[None]] = set()
         self._arrived = asyncio.Event()
-        self._gate = asyncio.Lock()  # until a login has succeeded only one connection tries (J8)
-        self._proven = self._stopped = False
+        self._proven = self._stopped = self._throttled = False
         self._paced = self._limits.per_minute is not None or self._limits.per_day is not None
         self._ask_again_at = 0.0
 
@@ -55,8 +54,14 @@ class Line:
         """Another mail for this line."""
         self._waiting.push(ready, ready.job.tenant_id, Lane(ready.job.lane))
         self._arrived.set()
-        wanted = len(self._sessions) < min(self._limit, len(self._waiting))
-        if wanted and (not self._sessions or asyncio.get_running_loop().time() >= self._ask_again_at):
+        self._grow()
+
+    def _grow(self) -> None:
+        """Open another session where more mails wait than sessions are there; a second one only after a first has logged in."""
+        limit = self._limit if self._proven else 1
+        if len(self._sessions) < min(limit, len(self._waiting)) and not self._stopped:
+            if self._sessions and asyncio.get_running_loop().time() < self._ask_again_at:
+                return
             task = asyncio.create_task(self._session())
             self._sessions.add(task)
             task.add_done_callback(self._sessions.discard)
@@ -70,28 +75,29 @@ class Line:
 
     async def _session(self) -> None:
         """One connection: takes one mail after the other until none is left for a while."""
-        grant = None
+        seat: _Seat | None = None
         session: Session | None = None
         try:
-            grant = await self._lease()
-            if grant is None:
+            seat = await self._lease()
+            if seat is None:
                 return
             while (ready := await self._next()) is not None:
                 if session is not None and not session.usable:
                     await session.close()
                     session = None
-                session = await self._carry(ready, session, grant)
+                session = await self._carry(ready, session, seat)
         except DatabaseError:
             log.exception("the database failed; the leases of what waits run out", connection=self.connection)
         finally:
             if session is not None:
                 await session.close()
-            if grant is not None and grant.lease is not None:
-                await self._close_lease(grant.lease)
+            if seat is not None:
+                await seat.recorded()
+                await self._close_lease(seat.lease)
             if len(self._sessions) <= 1:
                 await self._leave()
 
-    async def _lease(self) -> sharing.SessionGrant | None:
+    async def _lease(self) -> "_Seat | None":
         """One of the connection's sessions; None where this worker gets none now: its other sessions carry on alone."""
         engine = self._engine
         limits = replace(self._limits, sessions=self._limit)
@@ -99,7 +105,8 @@ class Line:
         while True:
             grant = await engine.database(sharing.open_session, ask)
             if grant.lease is not None:
-                return grant
+                self._throttled = self._throttled or grant.throttled
+                return _Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
             loop = asyncio.get_running_loop()
             if engine.direct_deadline is None or loop.time() > engine.direct_deadline:
                 self._ask_again_at = loop.time() + ASK_AGAIN_SECONDS
@@ -141,21 +148,21 @@ class Line:
                 return None
         if self._engine.stop.is_set() or self._stopped:
             return None
-        return self._waiting.pop()
+        ready = self._waiting.pop()
+        self._grow()
+        return ready
 
     # A mail
 
-    async def _carry(self, ready: Ready, session: Session | None, grant: sharing.SessionGrant) -> Session | None:
+    async def _carry(self, ready: Ready, session: Session | None, seat: "_Seat") -> Session | None:
         """Hand one mail over on the session, opening one where there is none; whatever happens, the job is settled."""
         way = _Way(ready, timezone.now())
         try:
             if session is None:
-                session = await self._open(ready, grant)
-                if session is None:
-                    return None
+                session = await self._connect(seat)
             else:
                 session.begin_transcript()
-            outcome = await self._over_the_wire(way, session, grant)
+            outcome = await self._over_the_wire(way, session, seat)
             if outcome is None:
                 return session
         except TransportError as error:
@@ -168,57 +175,51 @@ class Line:
             await self._settled(way, internal_error(ready.job, error))
         else:
             way.dialogue = tuple(session.transcript)
-            await self._settled(way, outcome)
-            if grant.shaken and outcome.state is State.SENT:
-                await self._engine.database(sharing.went_well, self.connection)
+            if outcome.state is State.SENT:  # the next mail's envelope is said while this is written down
+                seat.recording = asyncio.create_task(self._engine.write_down(self._finished(way, outcome)))
+                await self._praise()
+            else:
+                await self._settled(way, outcome)
             if not self._stopped:
                 return session
         if session is not None:
             await session.close()
         return None
 
-    async def _over_the_wire(self, way: "_Way", session: Session, grant: sharing.SessionGrant) -> Outcome | None:
+    async def _over_the_wire(self, way: "_Way", session: Session, seat: "_Seat") -> Outcome | None:
         """None where the mail went back instead."""
-        loaded = await self._engine.load(way.ready)
-        if not isinstance(loaded.item, Ready) or loaded.item.route.fingerprint != self.fingerprint:
-            await self._turn_aside(loaded)
-            return None
-        way.ready = loaded.item
-        if (grant.paced or self._paced) and not await self._count(way):
+        if not way.ready.parts:
+            loaded = await self._engine.load(way.ready)
+            if not isinstance(loaded, Ready) or loaded.route.fingerprint != self.fingerprint:
+                await self._turn_aside(loaded)
+                return None
+            way.ready = loaded
+        if seat.paced and not await self._count(way):
             await self._stop_all()
             await self._send_back([way.ready])
             return None
-        handover = await self._hand_over(way.ready, loaded, session)
+        handover = await self._hand_over(way.ready, session, seat)
         if handover.error is not None:
             way.phase = handover.error.phase
         elif handover.final is None:
             way.phase = Phase.RCPT
         return self._settle(way.ready, handover)
 
-    async def _turn_aside(self, loaded: Loaded) -> None:
+    async def _turn_aside(self, item: Prepared) -> None:
         """A mail that goes otherwise than it was prepared; at the end it is given back like all that did not go."""
         if not self._engine.stop.is_set():
-            await self._engine.dispatch([loaded.item])
+            await self._engine.dispatch([item])
 
-    async def _open(self, ready: Ready, grant: sharing.SessionGrant) -> Session | None:
-        """A logged-in session; until one has succeeded only one connection tries. None: the mail went back meanwhile."""
-        if self._proven:
-            return await self._connect(grant)
-        async with self._gate:
-            if self._stopped:
-                await self._send_back([ready])
-                return None
-            return await self._connect(grant)
-
-    async def _connect(self, grant: sharing.SessionGrant) -> Session:
+    async def _connect(self, seat: "_Seat") -> Session:
         try:
             async with asyncio.timeout_at(self._engine.direct_deadline):
                 session = await open_session(self._endpoint)
         except TimeoutError as late:
             raise TransportError(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT) from late
-        if grant.shaken and not self._proven:
+        if seat.shaken and not self._proven:
             await self._engine.database(sharing.opened, self.connection, self.fingerprint)
         self._proven = True
+        self._grow()
         return session
 
     async def _count(self, way: "_Way") -> bool:
@@ -233,7 +234,7 @@ class Line:
         way.use = use
         return True
 
-    async def _hand_over(self, ready: Ready, loaded: Loaded, session: Session) -> HandOver:
+    async def _hand_over(self, ready: Ready, session: Session, seat: "_Seat") -> HandOver:
         """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
         job, route = ready.job, ready.route
         mark = queue.Mark(job.pk, job.epoch, route.tenant_ids, route.policy_stamp, self.connection, route.unknown_policy)
@@ -243,9 +244,11 @@ class Line:
 
                 async def before_body() -> bool:
                     limit.reschedule(None)
-                    return await write(mark)
+                    marked = await write(mark)
+                    await seat.recorded()  # at most one mail of a session is on the wire and not recorded
+                    return marked
 
-                return await session.submit(ready.envelope, loaded.parts, size=job.size, before_body=before_body)
+                return await session.submit(ready.envelope, ready.parts, size=job.size, before_body=before_body)
         except TimeoutError as late:
             raise TransportError(phase=Phase.MAIL, trouble=Trouble.TIMEOUT) from late
 
@@ -263,9 +266,12 @@ class Line:
         )
 
     async def _settled(self, way: "_Way", outcome: Outcome) -> None:
-        ready, job, route = way.ready, way.ready.job, way.ready.route
         await self._tell_others(outcome, way.phase)
-        finished = Finished(
+        await self._engine.write_down(self._finished(way, outcome))
+
+    def _finished(self, way: "_Way", outcome: Outcome) -> Finished:
+        ready, job, route = way.ready, way.ready.job, way.ready.route
+        return Finished(
             job=job,
             epoch=job.epoch,
             outcome=_for_the_job(ready, outcome),
@@ -281,7 +287,6 @@ class Line:
             use=way.use,
             recipients=ready.recipients,
         )
-        await self._engine.write_down(finished)
 
     async def _tell_others(self, outcome: Outcome, phase: Phase) -> None:
         """What concerns the connection and not the mail alone stops all that goes by it, on every worker."""
@@ -291,8 +296,17 @@ class Line:
             await self._stop_all()
         elif outcome.reason in _TROUBLES:
             await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase))
-        if outcome.state is not State.SENT and await database(sharing.is_closed, self.connection):
+        if await database(sharing.is_closed, self.connection):
             await self._stop_all()
+        elif outcome.state is State.NEW:  # a policy has changed: what was read before is judged anew, not broken off mail by mail
+            for ready in self._waiting.drain():
+                self._waiting.push(replace(ready, parts=()), ready.job.tenant_id, Lane(ready.job.lane))
+
+    async def _praise(self) -> None:
+        """A mail was taken after a throttle: said once."""
+        if self._throttled:
+            self._throttled = False
+            await self._engine.database(sharing.went_well, self.connection)
 
     async def _stop_all(self) -> None:
         """Nothing else goes by this connection now: the other mails go back, who comes later starts anew."""
@@ -300,6 +314,22 @@ class Line:
         self._arrived.set()
         self._engine.forget(self)
         await self._send_back(self._waiting.drain())
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A session that may be open: its lease, what is known of the connection, the last result on its way to the database."""
+
+    lease: int
+    shaken: bool
+    paced: bool
+    recording: asyncio.Task[None] | None = None
+
+    async def recorded(self) -> None:
+        """Return when the last mail's result stands in the database."""
+        if self.recording is not None:
+            await self.recording
+            self.recording = None
 
 
 @dataclass(slots=True)

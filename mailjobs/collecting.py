@@ -29,6 +29,7 @@ class Collector(Generic[Item, Answer]):
     async def _work(self) -> None:
         try:
             while self._waiting:
+                await asyncio.sleep(0)  # who asks in this very moment comes along
                 batch, self._waiting = self._waiting, []
                 await self._answer(batch)
         finally:

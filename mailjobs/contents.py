@@ -1,4 +1,4 @@
-"""The bytes of mails in the database: attachments once per content, and how a whole mail is put together again (delivery contract 5)."""
+"""The bytes of mails in the database: attachments once per content, whole mails put together again (delivery contract 5)."""
 
 from collections.abc import Iterable, Sequence
 
@@ -38,7 +38,7 @@ def whole(frozen: FrozenMail, headers: bytes | None = None) -> bytes:
 
 
 def erase(job_ids: Iterable[int]) -> int:
-    """Forget the bytes of these jobs, of attachments what no other mail carries; names, sizes and hashes stay. Returns of how many."""
+    """Forget the bytes of these jobs, of attachments what no other mail carries, not names and hashes; returns of how many."""
     ids = list(job_ids)
     carried = FrozenAttachment.objects.filter(job__in=ids, content__isnull=False)
     contents = set(carried.values_list("content", flat=True))

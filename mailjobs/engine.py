@@ -1,12 +1,13 @@
-"""The delivery engine: claims mails in batches and deals them to the lines of their connections; the one bridge between sync and async.
+"""The delivery engine: claims mails in batches and deals them to the lines of their connections; the bridge from sync to async.
 
-One engine is one asyncio loop and one database thread. What a mail goes through on the wire is in `carrying`.
+One engine is one asyncio loop and two database threads, one of which only writes down what happens on the wire. What a mail goes through on the wire is in `carrying`.
 """
 
 import asyncio
 import os
 import resource
 import socket
+import sys
 import threading
 import time
 import uuid
@@ -25,9 +26,10 @@ from mailjobs.carrying import Line, internal_error
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
 from mailjobs.core.reply import ReplyClass
+from mailjobs.judging import Barred, Held
 from mailjobs.models import MailJob
-from mailjobs.preparation import Barred, Broken, Held, Prepared, Ready, Waiting
-from mailjobs.routing import Settings
+from mailjobs.preparation import Prepared, Ready, Waiting
+from mailjobs.routing import Broken, Settings
 from mailjobs.wording import say_refusal
 from mailsettings.installation import copied_from
 
@@ -35,8 +37,9 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 8.0  # at the usual lease of 30 s; a shorter lease beats in proportion
 DIRECT_SECONDS = 20.0  # how long a direct mail may take before the body (S2)
-BACKLOG = 256  # jobs leased ahead
+BACKLOG = 512  # jobs leased ahead
 FINISH_TRIES = 60  # a second apart
+SWITCH_SECONDS = 0.0005  # the loop and the database thread hand the interpreter to one another a thousand times a second
 _BUSY = 0.05  # seconds between looks while mails are under way
 
 
@@ -144,9 +147,11 @@ class Engine:
     def let_go(self, job: MailJob) -> None:
         """The job is no longer leased here."""
         connection = self._held.pop(job.pk, None)
-        if connection is not None:
-            self._per_connection[connection] -= 1
-        if self._bell is not None and len(self._held) < BACKLOG // 2:
+        if connection is None:
+            return
+        self._per_connection[connection] -= 1
+        roomy = self._per_connection[connection] == queue.HELD_FOR_ONE_CONNECTION // 2 or len(self._held) == BACKLOG // 2
+        if self._bell is not None and (roomy or not self._per_connection[connection]):
             self._bell.set()
 
     def forget(self, line: Line) -> None:
@@ -158,11 +163,12 @@ class Engine:
 
     async def _main(self, *, until_empty: bool) -> None:
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
-        self.database = Database()
-        self.write = Collector(self.database, finishing.write)
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self.database, self._writer = Database(), Database()  # what is on the wire never waits for the next claim
+        self.write = Collector(self._writer, finishing.write)
         self.settings = Settings()
         self.load = Collector(self.database, self._load)
-        self.use = Collector(self.database, sharing.use)
+        self.use = Collector(self._writer, sharing.use)
         self._lines: dict[str, Line] = {}
         self._held: dict[int, int] = {}  # leased here: job → connection
         self._per_connection: Counter[int] = Counter()
@@ -178,7 +184,8 @@ class Engine:
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close_lines()
             await self.database(queue.sign_off, self.name)
-            await asyncio.to_thread(self.database.close)
+            for database in (self.database, self._writer):
+                await asyncio.to_thread(database.close)
             self._loop = self._bell = None
 
     async def _loop_until_done(self, *, until_empty: bool) -> None:
@@ -239,7 +246,7 @@ class Engine:
     def _take(self, room: int) -> list[Prepared]:
         return preparation.take(self.settings, self.name, room, turn=self._turn, held=dict(self._per_connection))
 
-    def _load(self, items: list[Ready]) -> Sequence[preparation.Loaded]:
+    def _load(self, items: list[Ready]) -> Sequence[Prepared]:
         return preparation.load(items, self.settings)
 
     def _line(self, ready: Ready) -> Line:

@@ -1,4 +1,4 @@
-"""What became of attempts: state, recipients, attempt and log of many mails in one transaction, with the notices (delivery contract 2)."""
+"""What became of attempts: state, recipients, attempt, log and notices of many mails in one transaction (delivery contract 2)."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,16 +8,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, QuerySet
 
 from mailjobs import queue, sharing
 from mailjobs.core.envelope import Reply
-from mailjobs.core.lifecycle import Outcome, RecipientState
+from mailjobs.core.lifecycle import Outcome, RecipientState, State
 from mailjobs.models import FINAL_STATES, Attempt, FrozenMail, JobRecipient, MailJob, StateChoices
 from mailjobs.notices import Settled, record
 from mailjobs.queue import Mark, leave_unknown
-from mailjobs.rows import change, insert_new, update_returning
+from mailjobs.rows import among, at_once, change, changed, insert_new, now_sql
 from mailsettings import policy_lock
 
 _ATTEMPT = (
@@ -64,7 +63,8 @@ def write(items: Sequence[Mark | Finished]) -> list[bool]:
     results = [item for item in items if isinstance(item, Finished)]
     marks = [item for item in items if isinstance(item, Mark)]
     try:
-        with policy_lock.transaction_that_waits(settings.LEASE_SECONDS / 4):
+        with policy_lock.in_time(), transaction.atomic(), at_once():
+            policy_lock.wait_at_most(settings.LEASE_SECONDS / 4)
             held = iter(queue.mark_on_wire(marks) if marks else ())
             finish(results)
     except policy_lock.Busy:
@@ -86,7 +86,7 @@ def finish(results: Sequence[Finished]) -> None:
     settled: list[Settled] = []
     changed: list[Finished] = []
     for group in groups.values():
-        if group[0].outcome.state == StateChoices.UNKNOWN:
+        if group[0].outcome.state is State.UNKNOWN:
             kept = [result for result in group if _unknown(result, settled)]
         else:
             kept = _change(group)
@@ -95,8 +95,9 @@ def finish(results: Sequence[Finished]) -> None:
     _set_recipients(changed)
     insert_new(Attempt, _ATTEMPT, [_attempt(result) for result in results])
     record(settled)
-    sharing.end_uses([result.use for result in results if result.use is not None])
-    forgotten = [result.job.pk for result in changed if not result.keep and result.outcome.state == StateChoices.SENT]
+    if uses := [result.use for result in results if result.use is not None]:
+        sharing.end_uses(uses)
+    forgotten = [result.job.pk for result in changed if not result.keep and result.outcome.state is State.SENT]
     if forgotten:
         FrozenMail.objects.filter(job__in=forgotten).delete()
 
@@ -105,35 +106,29 @@ def _change(group: Sequence[Finished]) -> list[Finished]:
     """Those of a group whose job took the new state: leased under their epoch, or uncertain and healed by a late 2xx."""
     first = group[0]
     state = StateChoices(first.outcome.state.value)
-    rows = MailJob.objects.filter(pk__in=[result.job.pk for result in group], epoch=first.epoch)
-    changes = _changes(first, state)
-    took = set(update_returning(rows.filter(state=StateChoices.SENDING), **changes))
+    sets, values = _changes(first, state)
+    these, ids = among("id", [result.job.pk for result in group])
+    sql = f"UPDATE mailjobs_mailjob SET {sets} WHERE {these} AND epoch = %s AND"
+    took = set(changed(f"{sql} state = 'sending'", [*values, *ids, first.epoch]))
     if len(took) < len(group) and state in _HEALED:
-        took.update(update_returning(rows.filter(_uncertain()), **changes))
+        took.update(changed(f"{sql} {_UNCERTAIN}", [*values, *ids, first.epoch]))
     return [result for result in group if result.job.pk in took]
 
 
-def _uncertain() -> Q:
-    """Uncertain, or waiting to be sent once more because of it: a late 2xx settles both (delivery contract 2, 4)."""
-    return Q(state=StateChoices.UNKNOWN) | Q(state=StateChoices.NEW, possible_duplicate=True)
+# Uncertain, or waiting to be sent once more because of it: a late 2xx settles both (delivery contract 2, 4).
+_UNCERTAIN = "(state = 'unknown' OR (state = 'new' AND possible_duplicate))"
+_SETS = "state = %s, lease_until = NULL, leased_by = '', on_wire_at = NULL, attempts = attempts + %s, lost_leases = 0"
 
 
-def _changes(result: Finished, state: StateChoices) -> dict[str, Any]:
-    changes: dict[str, Any] = {
-        "state": state,
-        "lease_until": None,
-        "leased_by": "",
-        "on_wire_at": None,
-        "attempts": F("attempts") + (0 if state == StateChoices.NEW else 1),
-        "lost_leases": 0,
-        "last_error": result.outcome.error,
-        "send_system": result.send_system,
-    }
+def _changes(result: Finished, state: StateChoices) -> tuple[str, list[Any]]:
+    sets = f"{_SETS}, last_error = %s, send_system = %s"
+    values: list[Any] = [state.value, 0 if state == StateChoices.NEW else 1, result.outcome.error, result.send_system]
     if state == StateChoices.DEFERRED:
-        changes["due_at"] = Now() + (timedelta(minutes=1) if result.due_in is None else result.due_in)
+        wait = timedelta(minutes=1) if result.due_in is None else result.due_in
+        return f"{sets}, due_at = {now_sql('%s')}", [*values, wait.total_seconds()]
     if state in FINAL_STATES:
-        changes["finished_at"] = Now()
-    return changes
+        return f"{sets}, finished_at = {now_sql()}", values
+    return sets, values
 
 
 def _unknown(result: Finished, settled: list[Settled]) -> bool:
@@ -167,11 +162,11 @@ def _settled(result: Finished) -> Settled:
 
 def _set_recipients(results: Sequence[Finished]) -> None:
     rows = [
-        (result.job.pk, address, state.value, _text(reply))
+        (result.job.pk, address, state.value, _text(reply), result.epoch if state is RecipientState.ACCEPTED else None)
         for result in results
         for address, (state, reply) in result.outcome.recipients.items()
     ]
-    change(JobRecipient, ("job_id", "address"), ("state", "reply"), rows)
+    change(JobRecipient, ("job_id", "address"), ("state", "reply", "accepted_epoch"), rows)
 
 
 def _text(reply: Reply | None) -> str:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import Any
 
@@ -21,6 +21,8 @@ from mailjobs.rows import read
 from mailsettings.core.addresses import parse_recipient
 from mailsettings.models import Tenant
 
+SMALL = 256 * 1024  # octets of a mail that is read with the batch; a larger one when its turn comes
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -32,6 +34,7 @@ class Ready:
     envelope: Envelope
     open_recipients: tuple[str, ...]  # the job's; with redirect others than the envelope's
     recipients: tuple[str, ...]  # all of the job's
+    parts: tuple[bytes | Base64Lines, ...] = field(default=(), repr=False, compare=False)  # as it goes over the wire, if read yet
     accepted_before: int = 0  # how many recipients earlier tries settled
     refused_before: int = 0
 
@@ -47,22 +50,22 @@ class Waiting:
 Prepared = Ready | Barred | Waiting | Held | Broken
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A mail just before its envelope is said; the parts are those of a Ready one, as they go over the wire."""
-
-    item: Prepared
-    parts: tuple[bytes | Base64Lines, ...] = field(default=(), repr=False)
-
-
 def take(settings: Settings, worker: str, room: int, *, turn: int, held: Mapping[int, int]) -> list[Prepared]:
-    """Claim due mails and decide how each of them leaves now."""
-    return prepare(queue.claim(worker, room, turn=turn, held=held), settings)
+    """Claim due mails, decide how each of them leaves now, and read those that are small."""
+    return _with_parts(prepare(queue.claim(worker, room, turn=turn, held=held), settings))
 
 
 def take_these(settings: Settings, worker: str, ids: Sequence[int]) -> list[Prepared]:
     """The same for exactly these, direct ones."""
-    return prepare(queue.claim_these(worker, ids), settings)
+    return _with_parts(prepare(queue.claim_these(worker, ids), settings))
+
+
+def _with_parts(prepared: list[Prepared]) -> list[Prepared]:
+    small = [item for item in prepared if isinstance(item, Ready) and item.job.size <= SMALL]
+    if not small:
+        return prepared
+    read_now = {item.job.pk: item for item in _loaded(small)}
+    return [read_now.get(item.job.pk, item) for item in prepared]
 
 
 def prepare(jobs: Sequence[MailJob], settings: Settings | None = None) -> list[Prepared]:
@@ -89,18 +92,21 @@ def prepare(jobs: Sequence[MailJob], settings: Settings | None = None) -> list[P
     return prepared
 
 
-def load(items: Sequence[Ready], settings: Settings | None = None) -> list[Loaded]:
+def load(items: Sequence[Ready], settings: Settings | None = None) -> list[Prepared]:
     """The mails as they go over the wire, decided anew where a policy has changed since they were prepared.
 
     `mark_on_wire` judges once more, but can only break the connection off, mail after mail.
     """
-    renewed = _renew(items, settings or Settings())
-    ready = [item.job.pk for item in renewed if isinstance(item, Ready)]
+    return _loaded(_renew(items, settings or Settings()))
+
+
+def _loaded(items: Sequence[Prepared]) -> list[Prepared]:
+    ready = [item.job.pk for item in items if isinstance(item, Ready)]
     mails = {key: (headers, body) for key, headers, body in _rows(_MAILS, ready)}
     files: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
     for key, offset, data in _rows(_FILES, ready):
         files[key].append((offset, bytes(data)))
-    return [_load(item, mails, files) if isinstance(item, Ready) else Loaded(item) for item in renewed]
+    return [_load(item, mails, files) if isinstance(item, Ready) else item for item in items]
 
 
 _MAILS = "SELECT job_id, headers, body FROM mailjobs_frozenmail WHERE job_id"
@@ -118,7 +124,7 @@ def _rows(sql: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
     return sorted(found, key=itemgetter(0, 1)) if sql is _FILES else found
 
 
-def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping[int, list[tuple[int, bytes]]]) -> Loaded:
+def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping[int, list[tuple[int, bytes]]]) -> Prepared:
     """With redirect only the headers differ from the frozen ones (J10, U1)."""
     try:
         headers, body = map(bytes, mails[ready.job.pk])
@@ -127,8 +133,8 @@ def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping
     except DatabaseError:
         raise
     except Exception as error:
-        return Loaded(Broken(ready.job, error))
-    return Loaded(ready, (headers, b"\r\n", *body_parts(body, files.get(ready.job.pk, ()))))
+        return Broken(ready.job, error)
+    return replace(ready, parts=(headers, b"\r\n", *body_parts(body, files.get(ready.job.pk, ()))))
 
 
 def _renew(items: Sequence[Ready], settings: Settings) -> list[Prepared]:

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from mailjobs import sharing
+from mailjobs import incidents, sharing
 from mailjobs.core.fairness import Group, Lane, share_out
 from mailjobs.models import (
     REQUEUEABLE_STATES,
@@ -29,14 +29,14 @@ from mailjobs.models import (
     WorkerSign,
 )
 from mailjobs.notices import Settled, record
-from mailjobs.rows import read, update_returning
+from mailjobs.rows import among, changed, now_sql, read, update_returning
 from mailjobs.selectors import closed
 from mailsettings import policy_lock
 from mailsettings.installation import copied_from
 from mailsettings.models import PrintModel, Tenant, User
 
 POISON_AFTER = 3  # lost leases before any reply
-HELD_FOR_ONE_CONNECTION = 96  # leased at once by a worker: no slow server fills its hands
+HELD_FOR_ONE_CONNECTION = 256  # leased at once by a worker: no slow server fills its hands
 OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
 _CLAIMED = [
     "id",
@@ -110,9 +110,8 @@ def claim(worker: str, room: int, *, turn: int = 0, held: Mapping[int, int] | No
     """
     if copied_from() is not None:
         return []
-    shut = sharing.closed_to(worker) | {
-        connection for connection, count in (held or {}).items() if count >= HELD_FOR_ONE_CONNECTION
-    }
+    busy = {connection for connection, count in (held or {}).items() if count > HELD_FOR_ONE_CONNECTION // 2}
+    shut = sharing.closed_to(worker) | busy  # a claim for a few mails costs as much as one for many
     groups = [group for group in _groups(room) if group.connection not in shut]
     caps = {group.connection: HELD_FOR_ONE_CONNECTION - (held or {}).get(group.connection, 0) for group in groups}
     shares = share_out(groups, room, turn, caps)
@@ -158,19 +157,34 @@ def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
 
     Needs a transaction.
     """
-    epochs = policy_epochs(mark.tenant_ids for mark in marks)
-    if copied_from() is not None:
-        return [False] * len(marks)
-    stopped = sharing.stopped(mark.connection for mark in marks)
+    epochs, stopped = _state_of_things(marks)
     groups: dict[tuple[int, str], list[int]] = defaultdict(list)
     for mark in marks:
-        if sum(epochs[tenant] for tenant in mark.tenant_ids) == mark.policy_stamp and mark.connection not in stopped:
+        if sum(epochs.get(tenant, -1) for tenant in mark.tenant_ids) == mark.policy_stamp and mark.connection not in stopped:
             groups[mark.epoch, mark.unknown_policy].append(mark.job_id)
     marked: set[int] = set()
     for (epoch, policy), ids in groups.items():
-        held = MailJob.objects.filter(pk__in=ids, epoch=epoch, state=StateChoices.SENDING, lease_until__gt=Now())
-        marked.update(update_returning(held, on_wire_at=Now(), unknown_policy=policy))
+        these, parameters = among("id", ids)
+        sql = f"UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s WHERE {these} AND epoch = %s"
+        marked.update(changed(f"{sql} AND state = 'sending' AND lease_until > {now_sql()}", [policy, *parameters, epoch]))
     return [mark.job_id in marked for mark in marks]
+
+
+def _state_of_things(marks: Sequence[Mark]) -> tuple[dict[int, int], set[int]]:
+    """Tenant → policy epoch, none in a copied database (U5), and the connections that are stopped: asked in one statement, since
+    it is asked for every mail. Needs a transaction, as `policy_epochs` does.
+    """
+    policy_lock.share({mark.tenant_ids[-1] for mark in marks})
+    tenants, tenant_ids = among("id", {tenant for mark in marks for tenant in mark.tenant_ids})
+    stopped, connection_ids = sharing.stopped(mark.connection for mark in marks)
+    sql = f"""SELECT 't', id, policy_epoch, '' FROM mailsettings_tenant WHERE {tenants}
+        UNION ALL SELECT 's', id, 0, '' FROM mailjobs_sharedconnection WHERE {stopped}
+        UNION ALL SELECT 'i', 0, 0, name FROM (SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1) AS first"""
+    rows = read(sql, [*tenant_ids, *connection_ids])
+    if any(kind == "i" and name != settings.INSTALLATION_ID for kind, _key, _epoch, name in rows):
+        return {}, set()
+    epochs = {key: epoch for kind, key, epoch, _name in rows if kind == "t"}
+    return epochs, {key for kind, key, _epoch, _name in rows if kind == "s"}
 
 
 def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
@@ -179,13 +193,8 @@ def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
     """
     known = set(chains)
     policy_lock.share(chain[-1] for chain in known)
-    rows = Tenant.objects.filter(pk__in={tenant for chain in known for tenant in chain}).order_by("pk")
-    if connection.vendor == "postgresql":
-        sql, parameters = rows.values_list("pk", "policy_epoch").query.sql_with_params()
-        with connection.cursor() as cursor:
-            cursor.execute(f"{sql} FOR SHARE", parameters)
-            return dict(cursor.fetchall())
-    return dict(rows.values_list("pk", "policy_epoch"))
+    these, parameters = among("id", {tenant for chain in known for tenant in chain})
+    return dict(read(f"SELECT id, policy_epoch FROM mailsettings_tenant WHERE {these}", parameters))
 
 
 def give_back(job_ids: Sequence[int], worker: str) -> None:
@@ -275,7 +284,8 @@ _BECAME = {
 
 
 def _settle_lost(lost: QuerySet[MailJob], job: MailJob, state: StateChoices, error: str) -> Settled | None:
-    if not lost.update(state=state, **_RELEASED, last_error=error, finished_at=Now()):
+    on_wire_since = F("on_wire_at") if state == StateChoices.UNKNOWN else None  # evidence for the person who is asked
+    if not lost.update(state=state, **{**_RELEASED, "on_wire_at": on_wire_since}, last_error=error, finished_at=Now()):
         return None
     JobRecipient.objects.filter(job=job, state__in=OPEN_RECIPIENTS).update(state=_BECAME[state], reply=error)
     return Settled(job, state, error)
@@ -301,6 +311,7 @@ def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
     JobRecipient.objects.filter(job__in=ids).exclude(state=RecipientStateChoices.ACCEPTED).update(
         state=RecipientStateChoices.PENDING, reply=""
     )
+    incidents.close_where_settled(ids)
     unknown = sum(state == StateChoices.UNKNOWN for state, _connection in found.values()) if not confirm_unknown else 0
     return Requeued(tuple(ids), unknown, len(found) - len(ids) - unknown)
 
@@ -364,9 +375,10 @@ WITH RECURSIVE turns AS (
     WHERE {_PLACE} AND (tenant_id, COALESCE(connection_id, 0), lane) > (turns.tenant_id, turns.connection, turns.lane)
     ORDER BY tenant_id, COALESCE(connection_id, 0), lane LIMIT 1) AS following
 )
-SELECT tenant_id, connection, lane, (SELECT count(*) FROM (
-  SELECT FROM mailjobs_mailjob AS job WHERE {_PLACE} AND job.tenant_id = turns.tenant_id
-  AND COALESCE(job.connection_id, 0) = turns.connection AND job.lane = turns.lane AND due_at <= STATEMENT_TIMESTAMP() LIMIT %s) AS counted)
+SELECT tenant_id, connection, lane, (
+  SELECT count(*) FROM (SELECT FROM mailjobs_mailjob AS job WHERE {_PLACE} AND job.tenant_id = turns.tenant_id
+  AND COALESCE(job.connection_id, 0) = turns.connection AND job.lane = turns.lane
+  AND due_at <= STATEMENT_TIMESTAMP() LIMIT %s) AS counted)
 FROM turns
 """
 _CLAIM = f"""

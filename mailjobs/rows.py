@@ -1,7 +1,8 @@
 """Many rows in one statement: COPY and arrays on PostgreSQL, the nearest thing on SQLite."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -37,12 +38,12 @@ def insert(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> N
     names = ", ".join(map(quote, columns))
     if connection.vendor == "postgresql":
         types = _types(model)
-        with connection.wrap_database_errors, _bare_cursor() as cursor:
-            with cursor.copy(f"COPY {quote(table)} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-                copy.set_types([types[column] for column in columns])
-                objects = [index for index, column in enumerate(columns) if types[column] == "jsonb"]
-                for row in rows:
-                    copy.write_row(_wrapped(row, objects))
+        objects = [index for index, column in enumerate(columns) if types[column] == "jsonb"]
+        sql = f"COPY {quote(table)} ({names}) FROM STDIN (FORMAT BINARY)"
+        with connection.wrap_database_errors, _bare_cursor() as cursor, cursor.copy(sql) as copy:
+            copy.set_types([types[column] for column in columns])
+            for row in rows:
+                copy.write_row(_wrapped(row, objects))
         return
     marks = ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
@@ -56,9 +57,9 @@ def insert_new(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) 
     quote = connection.ops.quote_name
     names, place = ", ".join(map(quote, columns)), quote(model._meta.db_table)
     if connection.vendor == "postgresql":
-        source = f"SELECT {names} FROM {_arrays(model, columns, names)}"
+        source = f"SELECT {names} FROM {_given(model, columns)}"
         with connection.wrap_database_errors, _bare_cursor() as cursor:
-            cursor.execute(f"INSERT INTO {place} ({names}) {source} ON CONFLICT DO NOTHING", _columns(model, columns, rows))
+            cursor.execute(f"INSERT INTO {place} ({names}) {source} ON CONFLICT DO NOTHING", [_json(columns, rows)], prepare=True)
         return
     marks = ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
@@ -72,13 +73,12 @@ def change(model: type[Model], keys: Sequence[str], values: Sequence[str], rows:
     quote = connection.ops.quote_name
     place, columns = quote(model._meta.db_table), (*keys, *values)
     if connection.vendor == "postgresql":
-        names = ", ".join(map(quote, columns))
         sets = ", ".join(f"{quote(name)} = given.{quote(name)}" for name in values)
         where = " AND ".join(f"{place}.{quote(name)} = given.{quote(name)}" for name in keys)
         with connection.wrap_database_errors, _bare_cursor() as cursor:
-            cursor.execute(
-                f"UPDATE {place} SET {sets} FROM {_arrays(model, columns, names)} WHERE {where}", _columns(model, columns, rows)
-            )
+            first = f"{place}.{quote(keys[0])} = ANY(%s)"  # so that the index is used, whatever is known of the table
+            sql = f"UPDATE {place} SET {sets} FROM {_given(model, columns)} WHERE {first} AND {where}"
+            cursor.execute(sql, [_json(columns, rows), list({row[0] for row in rows})], prepare=True)
         return
     sets = ", ".join(f"{quote(name)} = %s" for name in values)
     where = " AND ".join(f"{quote(name)} = %s" for name in keys)
@@ -91,10 +91,31 @@ def read(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Rows of a query, octets as they are and not as text. On PostgreSQL lists are arrays."""
     if connection.vendor == "postgresql":
         with connection.wrap_database_errors, _bare_cursor(binary=True) as cursor:
-            return cursor.execute(sql, parameters).fetchall()
+            return cursor.execute(sql, parameters, prepare=True).fetchall()
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return list(cursor.fetchall())
+
+
+def among(column: str, values: Iterable[int]) -> tuple[str, list[Any]]:
+    """That a column has one of the values, as SQL with its parameters."""
+    wanted = list(values)
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s)", [wanted]
+    return f"{column} IN ({', '.join(['%s'] * len(wanted))})", wanted
+
+
+def now_sql(after: str = "") -> str:
+    """The database's time as SQL; `after` is the place of a parameter, seconds to add."""
+    if connection.vendor == "postgresql":
+        return f"(STATEMENT_TIMESTAMP() + make_interval(secs => {after}))" if after else "STATEMENT_TIMESTAMP()"
+    later = f", {after} || ' seconds'" if after else ""
+    return f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW'{later})"
+
+
+def changed(sql: str, parameters: Sequence[Any]) -> list[int]:
+    """Execute an UPDATE of rows with an `id`; returns the ids of those that it changed."""
+    return [row[0] for row in read(f"{sql} RETURNING id", parameters)]
 
 
 def database_now() -> datetime:
@@ -103,6 +124,17 @@ def database_now() -> datetime:
         found: datetime = read("SELECT STATEMENT_TIMESTAMP()", [])[0][0]
         return found
     return datetime.now(UTC)  # embedded: the same clock
+
+
+@contextmanager
+def at_once() -> Iterator[None]:
+    """Statements whose results nobody waits for go to PostgreSQL one behind the other; an error shows at the end."""
+    if connection.vendor == "postgresql":
+        connection.ensure_connection()
+        with connection.wrap_database_errors, connection.connection.pipeline():
+            yield
+    else:
+        yield
 
 
 def _bare_cursor(*, binary: bool = False) -> psycopg.Cursor[tuple[Any, ...]]:
@@ -115,19 +147,20 @@ def _bare_cursor(*, binary: bool = False) -> psycopg.Cursor[tuple[Any, ...]]:
     return cursor
 
 
-def _arrays(model: type[Model], columns: Sequence[str], names: str) -> str:
-    types = _types(model)
-    arrays = ", ".join(f"%s::{types[column]}[]" for column in columns)
-    return f"unnest({arrays}) AS given({names})"
+def _given(model: type[Model], columns: Sequence[str]) -> str:
+    """Rows in one parameter, which costs less than an array for each column."""
+    types, quote = _types(model), connection.ops.quote_name
+    return f"json_to_recordset(%s::json) AS given({', '.join(f'{quote(column)} {types[column]}' for column in columns)})"
 
 
-def _columns(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> list[list[Any]]:
-    types = _types(model)
-    turned = [list(values) for values in zip(*rows, strict=True)]
-    for index, column in enumerate(columns):
-        if types[column] == "jsonb":
-            turned[index] = [None if value is None else json.dumps(value) for value in turned[index]]
-    return turned
+def _json(columns: Sequence[str], rows: Sequence[Row]) -> str:
+    return json.dumps([dict(zip(columns, row, strict=True)) for row in rows], default=_as_json)
+
+
+def _as_json(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no value for a row: {type(value).__name__}")
 
 
 def _wrapped(row: Row, objects: Sequence[int]) -> Row:
@@ -163,7 +196,7 @@ def _plain(value: Any) -> Any:
 
 def update_returning(chosen: QuerySet[Any], **changes: Any) -> list[int]:
     """As `QuerySet.update`, one statement; returns the primary keys of the rows that it changed."""
-    query = chosen.query.chain(UpdateQuery)
+    query: Any = chosen.query.chain(UpdateQuery)
     query.add_update_values(changes)
     try:
         sql, parameters = query.get_compiler(chosen.db).as_sql()

@@ -8,12 +8,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
+from mailjobs import incidents
 from mailjobs.core.breaker import Breaker, failed, succeeded, throttled
 from mailjobs.core.limits import Learned, Limits, learn
 from mailjobs.core.reply import ReplyClass
@@ -28,6 +30,7 @@ from mailjobs.models import (
     StateChoices,
     WorkerSign,
 )
+from mailjobs.rows import among, now_sql
 from mailjobs.selectors import WORKER_SILENT_AFTER, closed
 
 MINUTE = timedelta(seconds=61)  # a little more, since server and database begin theirs at different moments
@@ -50,13 +53,14 @@ class SessionAsk:
 
 @dataclass(frozen=True, slots=True)
 class SessionGrant:
-    """`lease` is None where no session may be opened now. `shaken`: the connection has had trouble or is new, so a success is news.
+    """`lease` is None where no session may be opened now. `shaken`: the connection has had trouble or is new, a success is news.
     `paced`: the server was found to have a limit per minute.
     """
 
     lease: int | None
     shaken: bool = False
     paced: bool = False
+    throttled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,11 @@ def is_closed(connection: int) -> bool:
     return closed().filter(pk=connection).exists()
 
 
-def stopped(connections: Iterable[int]) -> set[int]:
-    """Those of the connections that even a mail that has counted against its limits must not use now."""
-    own_limit = Q(block_reason__in=(BlockReason.PER_MINUTE, BlockReason.PER_DAY))
-    rows = closed().filter(pk__in=set(connections)).exclude(own_limit & Q(paused_at=None))
-    return set(rows.values_list("pk", flat=True))
+def stopped(connections: Iterable[int]) -> tuple[str, list[Any]]:
+    """SQL with its parameters: those of the connections that even a mail which has counted against their limits must not use now."""
+    these, parameters = among("id", set(connections))
+    blocked = f"blocked_until > {now_sql()} AND block_reason NOT IN ('per_minute', 'per_day')"
+    return f"{these} AND (paused_at IS NOT NULL OR ({blocked}))", parameters
 
 
 def closed_to(worker: str) -> set[int]:
@@ -140,7 +144,12 @@ def open_session(ask: SessionAsk) -> SessionGrant:
         calm = not (
             shared.connect_errors or shared.tls_errors or shared.breaker_open or shared.throttles or shared.paused_fingerprint
         )
-        return SessionGrant(lease.pk, not calm or shared.proven != ask.fingerprint, shared.learned_per_minute is not None)
+        return SessionGrant(
+            lease.pk,
+            shaken=not calm or shared.proven != ask.fingerprint,
+            paced=shared.learned_per_minute is not None,
+            throttled=shared.throttles > 0,
+        )
 
 
 def close_sessions(leases: Sequence[int]) -> None:
@@ -174,6 +183,7 @@ def opened(connection: int, fingerprint: str) -> None:
         if shared.paused_fingerprint == fingerprint:
             shared.paused_fingerprint = ""
         shared.save()
+    incidents.close_of_connection(connection)
 
 
 def went_well(connection: int) -> None:

@@ -431,4 +431,4 @@ def _insert(drafts: list[_Draft]) -> None:
     insert(JobRecipient, ("job_id", "kind", "address", "state", "reply"), recipients)
 
 
-_COLUMNS = tuple((field.attname, field.column) for field in MailJob._meta.concrete_fields)
+_COLUMNS = tuple((field.attname, str(field.column)) for field in MailJob._meta.concrete_fields)

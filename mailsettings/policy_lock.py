@@ -8,7 +8,7 @@ need a transaction and hold the lock to its end. Databases with one writer at a 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection
 
 NAMESPACE = 0x506F  # of advisory locks that others may take in the same database
 _NOT_AVAILABLE = "55P03"  # PostgreSQL: lock_timeout has passed
@@ -21,20 +21,23 @@ class Busy(Exception):
 def share(firm_ids: Iterable[int]) -> None:
     """Decide under the policies of these firms as they are now."""
     if connection.vendor == "postgresql":
+        keys = sorted({_key(firm_id) for firm_id in firm_ids})
         with connection.cursor() as cursor:
-            for firm_id in sorted(set(firm_ids)):
-                cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [NAMESPACE, _key(firm_id)])
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, key) FROM unnest(%s::int[]) AS key", [NAMESPACE, keys])
+
+
+def wait_at_most(seconds: float) -> None:
+    """In this transaction no lock is waited for any longer."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
 
 
 @contextmanager
-def transaction_that_waits(seconds: float) -> Iterator[None]:
-    """A transaction in which no lock is waited for any longer. Raises Busy."""
+def in_time() -> Iterator[None]:
+    """Around a transaction that waits at most so long for locks. Raises Busy where that was too short."""
     try:
-        with transaction.atomic():
-            if connection.vendor == "postgresql":
-                with connection.cursor() as cursor:
-                    cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{int(seconds * 1000)}ms"])
-            yield
+        yield
     except OperationalError as error:
         if getattr(error.__cause__, "sqlstate", None) != _NOT_AVAILABLE:
             raise

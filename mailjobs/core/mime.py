@@ -112,8 +112,8 @@ class Frozen:
 
     `headers`: folded, each line ended by CRLF, without the blank line. `body`: 7-bit, CRLF only, dot-stuffed (RFC 5321 4.5.2),
     ends with CRLF, without the encoded attachments, which are stored once per content; `unstuff` gives what the recipient sees.
-    `sha256`: hex, over headers + CRLF + body as they go over the wire, so with stuffed dots. `size`: octets of the same, never less than
-    what RFC 1870 counts.
+    `sha256`: hex, over headers + CRLF + body as they go over the wire, so with stuffed dots. `size`: octets of the same, never
+    less than what RFC 1870 counts.
     """
 
     headers: bytes

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from typing import Any
 
 from django.db import migrations
 
 
-def move(apps, schema_editor):
+def move(apps: Any, schema_editor: Any) -> None:
     job, decision = apps.get_model("mailjobs", "MailJob"), apps.get_model("mailjobs", "Decision")
     connection, pause = apps.get_model("mailjobs", "SharedConnection"), apps.get_model("mailjobs", "LoginPause")
     known = {}

@@ -1,11 +1,13 @@
 """What moved is dropped; PostgreSQL neither compresses what is base64 or PDF, nor looks for room on full pages."""
 
+from typing import Any
+
 from django.db import migrations
 
 _BYTES = (("mailjobs_frozenmail", "headers"), ("mailjobs_frozenmail", "body"), ("mailjobs_content", "data"))
 
 
-def store_as_is(apps, schema_editor):
+def store_as_is(apps: Any, schema_editor: Any) -> None:
     if schema_editor.connection.vendor != "postgresql":
         return
     for table, column in _BYTES:

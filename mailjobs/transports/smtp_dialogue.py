@@ -210,7 +210,8 @@ def _check_end(parts: Sequence[Part]) -> None:
 
 def _blocks(parts: Iterable[Part]) -> Iterator[bytes]:
     """The message in blocks of `BLOCK` octets or a little more, so that a small mail is one write; at least one, maybe empty."""
-    gathered, size = [], 0
+    gathered: list[bytes] = []
+    size = 0
     for part in parts:
         for piece in (part,) if isinstance(part, bytes) else part:
             for start in range(0, len(piece), BLOCK):

@@ -34,6 +34,8 @@ class Transcript:
 
 def printable(text: str) -> str:
     """The text in one line without control characters; octets that were no UTF-8 become U+FFFD."""
+    if text.isascii() and text.isprintable():  # nearly always
+        return text
     return "".join(map(_shown, text))
 
 

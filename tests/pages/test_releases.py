@@ -7,7 +7,8 @@ from django.urls import reverse
 
 from mailjobs.core.plan import Hold
 from mailjobs.models import InternalMessage, MailJob, MailLogEntry
-from mailjobs.preparation import Held, prepare
+from mailjobs.judging import Held
+from mailjobs.preparation import prepare
 from mailjobs.queue import claim
 from mailjobs.releasing import reject, waiting_for
 from mailjobs.submission import may_release, requeue
