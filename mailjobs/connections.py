@@ -111,8 +111,13 @@ def _add(found: dict[str, Known], facts: Facts, account: AccountFacts | None, pl
         return
     key = connection.key[:_LONGEST]
     if key not in found:
-        numbers = {name: _number(facts, connection, name) for name in ("max_connections", "per_minute", "per_day")}
-        found[key] = Known(connection, firms=connection.level == ParameterLevel.FIRM, **numbers)
+        found[key] = Known(
+            connection,
+            max_connections=_number(facts, connection, "max_connections"),
+            per_minute=_number(facts, connection, "per_minute"),
+            per_day=_number(facts, connection, "per_day"),
+            firms=connection.level == ParameterLevel.FIRM,
+        )
     if place not in found[key].places:
         found[key].places.append(place)
 

@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadReque
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from mailjobs.bulk import release_connection
 from mailjobs.connections import Known, known_to, open_sessions, shared_with, waiting_of
@@ -22,7 +22,7 @@ from mailsettings.portal import SettingsPage
 from mailsettings.wording import SEND_SYSTEM_LABELS
 
 ORIGINS = {
-    Origin.SET: gettext_lazy("set"),
+    Origin.SET: pgettext_lazy("limit", "set"),
     Origin.PRESET: gettext_lazy("preset of the provider"),
     Origin.LEARNED: gettext_lazy("learned from the server"),
 }

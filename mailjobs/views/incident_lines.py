@@ -114,10 +114,10 @@ def incident_lines(
             head.incident,
             head.job,
             discretion,
-            count=counts[head.incident_id]["failed"],
-            unread=counts[head.incident_id]["unread"],
-            latest=counts[head.incident_id]["latest"],
-            letters=letters[head.incident_id],
+            count=counts[head.incident.pk]["failed"],
+            unread=counts[head.incident.pk]["unread"],
+            latest=counts[head.incident.pk]["latest"],
+            letters=letters[head.incident.pk],
             waits=waits.get((head.incident.tenant_id, head.incident.connection_id or 0), 0),
         )
         for head in heads

@@ -25,6 +25,7 @@ from mailjobs.models import (
     SharedConnection,
     StateChoices,
 )
+from mailjobs.rows import at_once
 from mailsettings.models import AuditEvent, User
 from tests.cast import invoice, move_in, user
 
@@ -57,7 +58,7 @@ def settle(
     now = timezone.now()
     recipients = {State.UNKNOWN: RecipientState.UNKNOWN}.get(state, RecipientState.REFUSED)
     addresses = dict(JobRecipient.objects.filter(job__in=mails).values_list("job", "address"))
-    with transaction.atomic():
+    with transaction.atomic(), at_once():
         finish(
             [
                 Finished(
@@ -253,8 +254,8 @@ def test_only_an_uncertain_mail_is_taken_as_sent() -> None:
 
 @pytest.mark.usefixtures("cast")
 def test_j7_an_uncertain_mail_with_a_refused_recipient_is_only_partly_sent() -> None:
-    [result] = submission.submit_many(user("bernd"), [invoice(1, cc=["zweiter@kunde.example"])])
-    mail = MailJob.objects.get(pk=result.id)
+    submission.submit_many(user("bernd"), [invoice(1, cc=["zweiter@kunde.example"])])
+    mail = MailJob.objects.get()
     settle([mail], LOST, ReplyClass.LOST_IN_BODY, State.UNKNOWN)
     JobRecipient.objects.filter(job=mail, address="zweiter@kunde.example").update(state="refused", reply="550 5.1.1 no")
     JobRecipient.objects.filter(job=mail, address="klient1@kunde.example").update(state="unknown")
