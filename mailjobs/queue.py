@@ -286,7 +286,7 @@ _BECAME = {
 def _settle_lost(lost: QuerySet[MailJob], job: MailJob, state: StateChoices, error: str) -> Settled | None:
     on_wire_since = F("on_wire_at") if state == StateChoices.UNKNOWN else None  # evidence for the person who is asked
     released = {**_RELEASED, "on_wire_at": on_wire_since}
-    if not update_returning(lost, state=state, **released, last_error=error, finished_at=Now()):  # `update` cannot count `at_once`
+    if not update_returning(lost, state=state, **released, last_error=error, finished_at=Now()):  # `update` counts not `at_once`
         return None
     JobRecipient.objects.filter(job=job, state__in=OPEN_RECIPIENTS).update(state=_BECAME[state], reply=error)
     return Settled(job, state, error)
