@@ -6,9 +6,11 @@ from django.urls import path
 from mailjobs.views.account import LogIn, SetTheme, set_language
 from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
 from mailjobs.views.com_customers import ComCustomer, ComCustomers, ComCustomersExport
+from mailjobs.views.connections import Connections
 from mailjobs.views.dashboard import Dashboard
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
+from mailjobs.views.incident import IncidentPage
 from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
 from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
@@ -28,7 +30,9 @@ urlpatterns = [
     path("jobs/<int:pk>/attachments/<int:number>/", JobAttachment.as_view(), name="job_attachment"),
     path("log/", Log.as_view(), name="log"),
     path("log/<int:pk>/", LogEntry.as_view(), name="log_entry"),
+    path("connections/", Connections.as_view(), name="connections"),
     path("inbox/", Inbox.as_view(), name="inbox"),
+    path("inbox/incidents/<int:pk>/", IncidentPage.as_view(), name="incident"),
     path("com-customers/", ComCustomers.as_view(), name="com_customers"),
     path("com-customers/leaks.csv", ComCustomersExport.as_view(), name="com_customers_csv"),
     path("com-customers/<int:pk>/", ComCustomer.as_view(), name="com_customer"),

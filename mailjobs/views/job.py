@@ -17,25 +17,29 @@ from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.drafts import Withheld, eml_of
 from mailjobs.foreseeing import say_successors
+from mailjobs.incidents import OPEN_STATES
 from mailjobs.models import (
     REQUEUEABLE_STATES,
     WAITING_STATES,
     Attempt,
     FrozenMail,
     JobRecipient,
+    LogOutcome,
     MailJob,
     RecipientStateChoices,
     StateChoices,
 )
 from mailjobs.preview import Preview, read
 from mailjobs.releasing import rejection_of
-from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error
+from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error, taken_as_sent
 from mailjobs.selectors import body_visible_to
 from mailjobs.submission import may_release
+from mailjobs.views.evidence import evidence_of, say_answer
 from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import confirmation, tell
 from mailjobs.views.page import job_for
 from mailjobs.views.sandbox import attached, download, framed
+from mailjobs.waiting import say_wait
 from mailjobs.wording import say_held_for, say_hold
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
@@ -76,6 +80,8 @@ class Job(Page):
         return self.show(
             job=job,
             state=stated(job),
+            answer=say_answer(job),
+            evidence=evidence_of(job, discretion),
             problem=self._problem(job, discretion),
             buttons=self._buttons(job, body=frozen is not None),
             timeline=_timeline(job, discretion),
@@ -85,6 +91,7 @@ class Job(Page):
             preview=read(whole(frozen)) if frozen is not None else None,
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
+            incident=_incident_of(job),
         )
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -130,7 +137,7 @@ class Job(Page):
     def _buttons(self, job: MailJob, *, body: bool) -> dict[str, bool]:
         client = job.state == StateChoices.HELD and job.held_reason == Hold.BY_CLIENT
         return {
-            "requeue": job.state in REQUEUEABLE_STATES,
+            "requeue": job.state in REQUEUEABLE_STATES and job.state != StateChoices.UNKNOWN,  # asked beside the evidence
             "release": job.state == StateChoices.HELD and may_release(self.reader, job),
             "confirm": job.held_reason == Hold.CONFIRM_SENDS_AS_FIRM,
             "cancel": job.state in CAN_WITHDRAW,
@@ -180,14 +187,23 @@ def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
     return FrozenMail.objects.filter(job=job).first()
 
 
+def _incident_of(job: MailJob) -> int | None:
+    """The incident in which a mail failed last, while it has not been reset."""
+    if job.state not in OPEN_STATES:
+        return None
+    return job.internal_messages.exclude(incident=None).order_by("-pk").values_list("incident", flat=True).first()
+
+
 def _is_mine(view: ReaderMixin, job: MailJob) -> bool:
     return job.tenant_id == view.reader.tenant_id
 
 
 def stated(job: MailJob) -> str:
     """What the state means for this mail, in a sentence."""
-    if job.connection is not None and job.connection.paused_at and job.state in WAITING_STATES:
-        return _("It waits: its login at the mail server was refused and is paused. It goes on when the login works again.")
+    if wait := say_wait(job):
+        return wait
+    if job.state == StateChoices.SENT and (answer := say_answer(job)):
+        return _("Nobody knows whether it arrived: %(answer)s.") % {"answer": answer}
     due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
     return str(SENTENCES[job.state_choice]) % {"time": due, "who": say_held_for(job.held_for)}
 
@@ -217,15 +233,22 @@ def _preview_for(view: ReaderMixin, pk: int) -> Preview:
 
 
 def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) -> dict[str, Any]:
-    over = job.state in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.CANCELLED}
-    pending = recipient.state == RecipientStateChoices.PENDING
     return {
         "kind": "" if recipient.kind == JobRecipient.Kind.TO else JobRecipient.Kind(recipient.kind).label,
         "address": recipient.address,
-        "state": recipient.state,
-        "label": _("Not handed over") if over and pending else RecipientStateChoices(recipient.state).label,
+        "state": "unknown" if taken_as_sent(recipient.reply) is not None else recipient.state,
+        "label": _recipient_label(job, recipient),
         "reply": say_error(discretion.text(job.plan, recipient.reply)),
     }
+
+
+def _recipient_label(job: MailJob, recipient: JobRecipient) -> object:
+    over = job.state in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.CANCELLED}
+    if over and recipient.state == RecipientStateChoices.PENDING:
+        return _("Not handed over")
+    if taken_as_sent(recipient.reply) is not None:
+        return LogOutcome.TAKEN_AS_SENT.label
+    return RecipientStateChoices(recipient.state).label
 
 
 def _timeline(job: MailJob, discretion: Discretion) -> list[dict[str, object]]:
@@ -237,7 +260,14 @@ def _timeline(job: MailJob, discretion: Discretion) -> list[dict[str, object]]:
         "when": _moment(job.created_at),
         "text": _("%(user)s, print run %(run)s") % {"user": job.user.login, "run": job.run} if job.run else job.user.login,
     }
-    return [*entries, accepted]
+    return [*_answered(job), *entries, accepted]
+
+
+def _answered(job: MailJob) -> list[dict[str, object]]:
+    """That somebody, or the account's policy, took the mail as sent."""
+    if not (answer := say_answer(job)) or job.finished_at is None:
+        return []
+    return [{"kind": "unknown", "title": LogOutcome.TAKEN_AS_SENT.label, "when": _moment(job.finished_at), "text": answer}]
 
 
 def _attempt(job: MailJob, attempt: Attempt, discretion: Discretion) -> dict[str, object]:
