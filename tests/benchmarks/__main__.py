@@ -20,12 +20,12 @@ ALL = (*drain.BENCHMARKS, *enqueue.BENCHMARKS, *latency.BENCHMARKS, *growth.BENC
 def main(words: Sequence[str] | None = None) -> int:
     """Measure what was asked for; returns the exit status."""
     asked = _arguments(words)
-    chosen = [each for each in ALL if not asked.names or any(_named(each.name, name) for name in asked.names)]
-    if unknown := [name for name in asked.names if not any(_named(each.name, name) for each in ALL)]:
+    chosen = [each for word in asked.names or [""] for each in _named(word)]
+    if unknown := [word for word in asked.names if not _named(word)]:
         print(f"no such benchmark: {', '.join(unknown)}; there are {', '.join(each.name for each in ALL)}", file=sys.stderr)
         return 2
     try:
-        document = _measure(chosen, asked)
+        document = _measure_all(chosen, asked)
     except BenchmarkError as error:
         print(error, file=sys.stderr)
         return 1
@@ -46,33 +46,39 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def _named(name: str, word: str) -> bool:
-    return name == word or name.startswith(f"{word}-")
+def _named(word: str) -> list[Benchmark]:
+    """The one of this name, else those whose names begin so, all for the empty word."""
+    return [each for each in ALL if each.name == word] or [each for each in ALL if not word or each.name.startswith(f"{word}-")]
 
 
-def _measure(chosen: Sequence[Benchmark], asked: argparse.Namespace) -> dict[str, Any]:
+def _measure_all(chosen: Sequence[Benchmark], asked: argparse.Namespace) -> dict[str, Any]:
+    documents = []
     with Stand.open() as stand:
         facts = machine(stand)
         print("\n".join(f"{name}: {value}" for name, value in facts.items()), end="\n\n", flush=True)
-        return {"machine": facts, "benchmarks": [_run(each, stand, asked) for each in chosen]}
+        for benchmark in chosen:
+            task = Task(stand, asked.size or benchmark.size, peers=not asked.no_peers)
+            text, document = measure(benchmark, task, rounds=asked.rounds or benchmark.rounds)
+            print(text, flush=True)
+            documents.append(document)
+    return {"machine": facts, "benchmarks": documents}
 
 
-def _run(benchmark: Benchmark, stand: Stand, asked: argparse.Namespace) -> dict[str, Any]:
-    task = Task(stand, asked.size or benchmark.size, peers=not asked.no_peers)
-    began, rounds = time.monotonic(), list[Round]()
-    for number in range(asked.rounds or benchmark.rounds):
+def measure(benchmark: Benchmark, task: Task, *, rounds: int) -> tuple[str, dict[str, Any]]:
+    """A table to read, and the same as a document."""
+    began, seen = time.monotonic(), list[Round]()
+    for number in range(rounds):
         print(f"{benchmark.name}, round {number + 1} ...", file=sys.stderr, flush=True)
-        rounds.append(benchmark.run(task))
-    rows = rows_of(rounds, benchmark.baseline, benchmark.targets, least=benchmark.less_is_better)
-    title = f"{benchmark.title} ({benchmark.name}: {task.size:,} mails, {len(rounds)} rounds, {time.monotonic() - began:.0f} s)"
-    print(table(title, benchmark.unit, rows), flush=True)
-    return {
+        seen.append(benchmark.run(task))
+    rows = rows_of(seen, benchmark.baseline, benchmark.targets, least=benchmark.less_is_better)
+    title = f"{benchmark.title} ({benchmark.name}: {task.size:,} mails, rounds: {rounds}, {time.monotonic() - began:.0f} s)"
+    return table(title, benchmark.unit, rows), {
         "name": benchmark.name,
         "title": benchmark.title,
         "unit": benchmark.unit,
         "size": task.size,
         "rows": [row.document() for row in rows],
-        "rounds": [{name: asdict(reading) for name, reading in readings.items()} for readings in rounds],
+        "rounds": [{name: asdict(reading) for name, reading in readings.items()} for readings in seen],
     }
 
 

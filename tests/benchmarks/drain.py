@@ -45,7 +45,8 @@ def drain_late(task: Task) -> Round:
 
 
 def _reading(done: Drain) -> Reading:
-    return Reading(done.rate, {"seconds": done.seconds, **({"peak MB": done.peak_mb} if done.peak_mb else {})})
+    more = {"seconds": done.seconds, "peak MB": done.peak_mb, "first mail after s": done.first, "CPU s": done.cpu}
+    return Reading(done.rate, {name: figure for name, figure in more.items() if figure})
 
 
 def _benchmark(load: Load, size: int) -> Benchmark:

@@ -27,6 +27,7 @@ DURABLE = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
 }  # as in earnest: what is committed survives a crash
+SWEEP = 1.0
 PATIENCE = 900.0  # seconds after which a measurement is given up
 _LOOK = 0.005  # seconds between looks at a counter
 
@@ -57,6 +58,12 @@ def peak_mb(process: subprocess.Popen[Any]) -> float:
 def rss_mb(process: subprocess.Popen[Any]) -> float:
     """The memory that a process has in it now."""
     return float(psutil.Process(process.pid).memory_info().rss) / 2**20
+
+
+def cpu_seconds(process: subprocess.Popen[Any]) -> float:
+    """How long a process has kept a core busy."""
+    times = psutil.Process(process.pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def _high_water_mark(pid: int) -> float:
@@ -122,6 +129,9 @@ class Stand:
     folder: Path
     postgres: Postgres
     redis: Redis
+    rest: float = (
+        2.5  # seconds between the last mail handed in and the moment when all are due: a checkpoint, the workers' next look
+    )
     handed_in_per_second: dict[str, float] = field(default_factory=dict)  # load → what was seen last, to know how long it takes
     _names: int = 0
 
@@ -175,7 +185,7 @@ class Stand:
             "OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",
             "LOG_LEVEL": "WARNING",
             "LEASE_SECONDS": "30",
-            "SWEEP_SECONDS": "5",
+            "SWEEP_SECONDS": str(SWEEP),  # so that each worker knows of mails that will be due together before they are (`rest`)
             "PENDING_CAP": "250000",
         }
         empty = ("FIELD_KEYS", "OUTBOUND_CA_FILE", "EHLO_NAME", "SMTP_SINK_DIR", "SYSTEM_EMAIL_URL")

@@ -91,7 +91,7 @@ BENCHMARKS = (
         title=f"Memory of a worker while mails of 25 MB leave over {SESSIONS_LARGE} sessions",
         unit="",
         size=200,
-        smallest=2,
+        smallest=1,
         run=large,
         targets={PEAK: Target(400, 300, at_most=True)},
         rounds=1,
