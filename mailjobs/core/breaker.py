@@ -67,4 +67,4 @@ def throttled(before: int, *, quota: bool = False, asked: float = 0.0, factor: f
 
 
 def _doubled(times: int) -> float:
-    return min(FIRST_SECONDS * 2 ** min(max(times, 0), _DOUBLINGS), LONGEST_SECONDS)
+    return min(FIRST_SECONDS * (1 << min(max(times, 0), _DOUBLINGS)), LONGEST_SECONDS)

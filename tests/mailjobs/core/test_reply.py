@@ -5,7 +5,8 @@ import re
 import pytest
 
 from mailjobs.core.envelope import Phase, Reply, Trouble
-from mailjobs.core.reply import SAYINGS, ReplyClass, classify
+from mailjobs.core.reply import ReplyClass, classify
+from mailjobs.core.sayings import PECULIARITIES, SAYINGS, SOURCES
 
 SENDER = "anna@kanzlei-huber.example"
 
@@ -266,8 +267,12 @@ def test_delivery_2_7_junk_after_the_dot_leaves_the_mail_unknown(code: int) -> N
 
 
 def test_delivery_3_every_saying_has_a_condition_beside_the_severity() -> None:
-    for saying in SAYINGS:
+    for saying in (*PECULIARITIES, *SAYINGS):
         assert saying.codes or saying.enhanced or saying.text or saying.names_sender
+
+
+def test_delivery_3_every_saying_of_somebody_has_its_source_and_every_source_a_saying() -> None:
+    assert {saying.by for saying in (*PECULIARITIES, *SAYINGS)} - {""} == set(SOURCES)
 
 
 def test_delivery_3_every_phase_and_trouble_has_a_class() -> None:
