@@ -266,6 +266,12 @@ class Stack:
             row = database.execute(sql, [f"{worker.name}.{worker.starts}"]).fetchone()
         return bool(row and row[0])
 
+    def last_to_lease(self, crew: Crew) -> Worker | None:
+        """Who has taken the latest mails, unless another process has its place by now; needs `watch`."""
+        with self.database() as database:
+            row = database.execute("SELECT by FROM storm_write WHERE after = 'sending' ORDER BY id DESC LIMIT 1").fetchone()
+        return next((each for each in crew.workers if row == (f"{each.name}.{each.starts}",)), None)
+
     def jobs(self) -> list[Job]:
         with self.database() as database:
             rows = database.execute("SELECT id, state, epoch, message_id, attempts FROM mailjobs_mailjob ORDER BY id").fetchall()

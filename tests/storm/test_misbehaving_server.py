@@ -120,7 +120,7 @@ def test_a_server_that_hangs_holds_up_its_own_mail_only(postgres: Postgres, migr
                 time.sleep(2 * LEASE)  # their leases are prolonged meanwhile
                 hanging = {job.id: job for job in stack.jobs()}
                 if SIZE >= 1:
-                    wait_until(lambda: not _under_way(stack), seconds=660, what="the portal to give up")
+                    wait_until(lambda: all(job.attempts for job in stack.jobs()), seconds=720, what="the portal to give up")
             if SIZE < 1:
                 for name in mails:
                     server.change(name, fault=["", ""])
@@ -134,6 +134,6 @@ def test_a_server_that_hangs_holds_up_its_own_mail_only(postgres: Postgres, migr
     for name, number in mails.items():
         # The TLS handshake ends after ten seconds.
         assert name == "good" or hanging[number].state == "sending" or name == "starttls-hang", name
-        expected = "sent" if name == "good" else "unknown" if name in in_doubt else "deferred" if SIZE >= 1 else "sent"
-        assert states[name] == expected, name
-        assert times[jobs[number].message_id] == (expected == "sent" or name == "dot-hang"), name
+        after = {"unknown"} if name in in_doubt else {"sent"} if name == "good" or SIZE < 1 else {"deferred", "sending"}
+        assert states[name] in after, name
+        assert times[jobs[number].message_id] == (after == {"sent"} or name == "dot-hang"), name
