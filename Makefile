@@ -5,7 +5,7 @@ PROCESSES ?= 2
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test storm demo check format messages lock screenshots runtime development translations
+.PHONY: help run test storm bench demo check format messages lock screenshots runtime development translations
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -18,6 +18,9 @@ test: development translations ## the whole suite, real servers included (PROCES
 
 storm: development translations ## the fault tests at full size (hours; one by ARGS="-k kill_storm"), with printed reports; `make test` runs a twentieth (STORM_SIZE=1)
 	@STORM_SIZE=$${STORM_SIZE:-1} $(PYTHON) -m pytest -q -s -p no:xdist tests/storm $(ARGS)
+
+bench: development translations ## how fast the queue is, beside its peers; about an hour (ARGS="drain-small --rounds 1", see --help)
+	@$(PYTHON) -m tests.benchmarks $(ARGS)
 
 demo: runtime translations ## a print run of 25 invoices through a stack of its own; prints a JSON summary
 	@exec $(PYTHON) manage.py demo

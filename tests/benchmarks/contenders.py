@@ -69,9 +69,9 @@ class Portal:
         moment = time.monotonic() + self.stand.rest + made + 1.2 * count / rate
         self.hand_in(load, count, do=do, first=first, due=time.time() + moment - time.monotonic())
         self.database.execute("CHECKPOINT")
-        if time.monotonic() > moment - min(1.2 * SWEEP, self.stand.rest / 2):
+        if self.stand.rest and time.monotonic() > moment - 1.2 * SWEEP:
             raise TooLate
-        time.sleep(moment - time.monotonic())
+        time.sleep(max(moment - time.monotonic(), 0))
         return moment
 
     def count(self, state: str) -> int:

@@ -155,7 +155,7 @@ class Stand:
     def _make_durable(self) -> None:
         with self.database(self.postgres.url()) as database:
             for name, value in DURABLE.items():
-                database.execute(f"ALTER SYSTEM SET {name} = {value}")  # type: ignore[arg-type]
+                database.execute(f"ALTER SYSTEM SET {name} = {value}")
             database.execute("SELECT pg_reload_conf()")
         with self.database(self.postgres.url()) as database:
             for name, value in DURABLE.items():
@@ -224,7 +224,7 @@ class Stand:
         yield url
         name = url.partition("?")[0].rpartition("/")[2]
         with self.database(self.postgres.url()) as database:
-            database.execute(f"DROP DATABASE {name} WITH (FORCE)")  # type: ignore[arg-type]
+            database.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     # Processes
 
