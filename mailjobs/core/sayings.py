@@ -97,7 +97,6 @@ _WE_ARE_BLOCKED: Final = _words(
 )
 _MUST_LOG_IN: Final = _words(
     r"auth\w*( is)? (required|needed)|must (log ?in|authenticate|be authenticated)|not authenticated|not logged in|log ?in first"
-    r"|unauthenticated senders? not allowed"
     r"|invalid_grant|invalid_client|InvalidAuthenticationToken|basic authentication is (not supported|disabled)"
 )
 _TLS_FIRST: Final = _words(r"STARTTLS|encryption (is )?(required|needed)|secure connection (is )?required")
@@ -143,6 +142,7 @@ PECULIARITIES: Final[tuple[Saying, ...]] = (
     ),
     Saying(ReplyClass.LOGIN_REFUSED, "exchange", enhanced=("5.7.30", "5.7.57", "5.7.139")),
     Saying(ReplyClass.LOGIN_REFUSED, "google", severity="5", text=_words(r"invalid credentials for relay")),
+    Saying(ReplyClass.LOGIN_REFUSED, "sendgrid", severity="5", text=_words(r"unauthenticated senders? not allowed")),
     Saying(ReplyClass.CONFIGURATION, "exchange", enhanced=("5.7.64",)),
     Saying(ReplyClass.CONFIGURATION, "ses", severity="5", text=_words(r"not authori[sz]ed to perform .?ses:")),
     # The sender.
