@@ -156,7 +156,7 @@ def _end(handover: HandOver, sender: str) -> _End:
         reason = classify(Phase.BODY, handover.final, None, sender)
         return _End(reason, handover.final, str(handover.final))
     if (error := handover.error) is not None:
-        reply = error.reply if error.reply and not error.reply.positive else None  # what broke off was not accepted
+        reply = error.reply if error.reply and error.reply.code >= 400 else None  # what broke off was not accepted, a 354 neither
         reason = classify(error.phase, reply, error.trouble, sender)
         return _End(reason, reply, str(error))
     return _End(None, error=str(Trouble.OTHER))

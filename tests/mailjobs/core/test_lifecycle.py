@@ -299,3 +299,9 @@ def test_delivery_1_whatever_happens_the_mail_has_one_true_state(
         assert took or accepted
     if outcome.state not in {State.DEFERRED, State.UNKNOWN}:
         assert RecipientState.DEFERRED not in states
+
+
+def test_delivery_2_5_what_breaks_off_after_the_go_ahead_of_data_was_never_taken() -> None:
+    outcome = _settle({A: OK}, (A,), error=_error(Phase.DATA, Reply(354), None))
+    assert (outcome.state, outcome.retry) == (State.DEFERRED, Retry.BACKOFF)
+    assert outcome.recipients[A][0] is RecipientState.DEFERRED
