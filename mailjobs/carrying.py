@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import structlog
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from mailjobs import queue, sharing
+from mailjobs.collecting import Collector, Database
 from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
 from mailjobs.core.fairness import FairQueue, Lane
 from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
@@ -24,9 +26,6 @@ from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready
 from mailjobs.transports.registry import Session, open_session
 
-if TYPE_CHECKING:
-    from mailjobs.engine import Engine
-
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is closed
@@ -35,10 +34,39 @@ SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with 
 _TROUBLES = frozenset({ReplyClass.THROTTLED, ReplyClass.QUOTA, ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.TLS_RETRY})
 
 
+class Host(Protocol):
+    """What a line asks of its engine."""
+
+    name: str
+    concurrency: int | None
+    only: tuple[int, ...] | None
+    stop: threading.Event
+    database: Database
+    write: Collector[queue.Mark | Finished, bool]
+    load: Collector[Ready, Prepared]
+    use: Collector[sharing.UseAsk, int | None]
+    direct_deadline: float | None  # on the loop's clock; None: no direct mail
+
+    @property
+    def ending(self) -> bool: ...
+
+    async def end(self, job: MailJob, outcome: Outcome) -> None: ...
+
+    async def write_down(self, finished: Finished) -> None: ...
+
+    async def give_back(self, items: Sequence[Ready]) -> None: ...
+
+    async def dispatch(self, items: Sequence[Prepared]) -> None: ...
+
+    def let_go(self, job: MailJob) -> None: ...
+
+    def forget(self, line: "Line") -> None: ...
+
+
 class Line:
     """Sessions come and go with the mails; all that concerns other workers is asked of `sharing`."""
 
-    def __init__(self, engine: "Engine", first: Ready) -> None:
+    def __init__(self, engine: Host, first: Ready) -> None:
         route = first.route
         self.fingerprint, self.connection = route.fingerprint, first.connection
         self._engine, self._endpoint, self._limits = engine, route.endpoint, route.limits

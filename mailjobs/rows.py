@@ -46,8 +46,8 @@ def insert(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> N
                 copy.write_row(_wrapped(row, objects))
         return
     marks = ", ".join(["%s"] * len(columns))
-    with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})", [_adapted(row) for row in rows])
+    with connection.cursor() as plain:
+        plain.executemany(f"INSERT INTO {quote(table)} ({names}) VALUES ({marks})", [_adapted(row) for row in rows])
 
 
 def insert_new(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -128,7 +128,10 @@ def database_now() -> datetime:
 
 @contextmanager
 def at_once() -> Iterator[None]:
-    """Statements whose results nobody waits for go to PostgreSQL one behind the other; an error shows at the end."""
+    """Statements go to PostgreSQL one behind the other, and only who reads rows waits; an error shows then or at the end.
+
+    Inside, nothing may ask how many rows a statement changed: `QuerySet.update` does not know.
+    """
     if connection.vendor == "postgresql":
         connection.ensure_connection()
         with connection.wrap_database_errors, connection.connection.pipeline():

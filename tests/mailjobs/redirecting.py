@@ -1,10 +1,12 @@
 """Switching redirect mode as people do, and who got what, for the tests of rules U."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
+import pytest
 from django.db import transaction
 
-from mailjobs import delivery
+from mailjobs import delivery, finishing, queue
 from mailjobs.models import MailJob
 from mailsettings.changes import Book, own_values, save_parameters, save_tenant
 from mailsettings.core.send_systems import TenantKind
@@ -14,6 +16,20 @@ from tests.services import CountingServer
 
 Mode = Literal["off", "on", "capture"]
 MODES: tuple[Mode, ...] = ("off", "on", "capture")
+
+
+def just_before_the_body(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], object]) -> None:
+    """Makes something happen once, after mails were prepared and just before the first is put on the wire."""
+    write = finishing.write
+    done: list[bool] = []
+
+    def happen_first(items: Sequence[queue.Mark | finishing.Finished]) -> list[bool]:
+        if not done and any(isinstance(item, queue.Mark) for item in items):
+            done.append(True)
+            happen()
+        return write(items)
+
+    monkeypatch.setattr(finishing, "write", happen_first)
 
 
 def tenant(slug: str) -> Tenant:

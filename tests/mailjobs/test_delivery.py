@@ -15,6 +15,7 @@ from mailjobs.submission import cancel, release, requeue, submit, submit_many
 from mailsettings.changes import Book, own_values, save_parameters, save_secret
 from mailsettings.models import Tenant
 from tests.cast import INVOICES, OFFICE, connection_to, invoice, move_in, user
+from tests.mailjobs.redirecting import just_before_the_body
 from tests.services import CountingServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -159,16 +160,10 @@ def test_redirect_switched_on_between_claim_and_body_sends_nothing_to_real_peopl
     """U2: judged at the last moment; the mail goes back and then to the redirect address."""
     move_in(smtp_server)
     submit(user("bernd"), invoice())
-    mark = queue.mark_on_wire
-    switched: list[bool] = []
-
-    def switch_first(marks: list[queue.Mark]) -> list[bool]:
-        if not switched:
-            switched.append(True)
-            change_firm(redirect_enabled=True, redirect_addresses=["test@kanzlei-huber.example"])
-        return mark(marks)
-
-    monkeypatch.setattr(queue, "mark_on_wire", switch_first)
+    just_before_the_body(
+        monkeypatch,
+        lambda: change_firm(redirect_enabled=True, redirect_addresses=["test@kanzlei-huber.example"]),
+    )
     deliver()
     assert set(smtp_server.recipients) == {"test@kanzlei-huber.example"}
     assert states() == ["sent"]

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from mailjobs import holds, notices, queue, submission
+from mailjobs import holds, notices, submission
 from mailjobs.drafts import Withheld, eml_of
 from mailjobs.models import FrozenMail, InternalMessage, MailJob
 from mailjobs.submission import cancel, release, requeue, submit, submit_many
@@ -18,7 +18,7 @@ from mailsettings.changes.claims import confirm, disown
 from mailsettings.core.send_systems import Role
 from mailsettings.models import AuditEvent, ClaimedAddress
 from tests.cast import OFFICE, invoice, move_in, user
-from tests.mailjobs.redirecting import arrived, change, deliver, held, let_send_as_firm, switch, tenant
+from tests.mailjobs.redirecting import arrived, change, deliver, held, just_before_the_body, let_send_as_firm, switch, tenant
 from tests.services import CountingServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -60,19 +60,7 @@ def told() -> list[tuple[str, str, int]]:
 def last_moment(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
     """Makes something happen once, after mails were prepared and just before the first is put on the wire."""
 
-    def arrange(change_something: Callable[[], object]) -> None:
-        mark = queue.mark_on_wire
-        done: list[bool] = []
-
-        def change_first(marks: list[queue.Mark]) -> list[bool]:
-            if not done:
-                done.append(True)
-                change_something()
-            return mark(marks)
-
-        monkeypatch.setattr(queue, "mark_on_wire", change_first)
-
-    return arrange
+    return lambda change_something: just_before_the_body(monkeypatch, change_something)
 
 
 # P8

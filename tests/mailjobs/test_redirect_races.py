@@ -13,7 +13,7 @@ from mailjobs.models import MailJob
 from mailjobs.submission import submit, submit_many
 from mailsettings import changes
 from tests.cast import invoice, move_in, user
-from tests.mailjobs.redirecting import arrived, change, deliver, owner_of, switch, tenant
+from tests.mailjobs.redirecting import arrived, change, deliver, just_before_the_body, owner_of, switch, tenant
 from tests.services import CountingServer, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -286,16 +286,7 @@ def test_s2_direct_mail_whose_policy_changes_at_the_last_moment_is_judged_anew_w
     smtp_server: CountingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move_in(smtp_server, parameters={"send_system": 0})
-    mark = queue.mark_on_wire
-    switched: list[bool] = []
-
-    def switch_first(marks: list[queue.Mark]) -> list[bool]:
-        if not switched:
-            switched.append(True)
-            switch("on", PROBE)
-        return mark(marks)
-
-    monkeypatch.setattr(queue, "mark_on_wire", switch_first)
+    just_before_the_body(monkeypatch, lambda: switch("on", PROBE))
     result = submit(user("bernd"), invoice())
     assert result.status == "sent"
     assert arrived(smtp_server) == {PROBE}
