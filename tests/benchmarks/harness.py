@@ -129,9 +129,9 @@ class Stand:
     folder: Path
     postgres: Postgres
     redis: Redis
-    rest: float = (
-        2.5  # seconds between the last mail handed in and the moment when all are due: a checkpoint, the workers' next look
-    )
+    # Seconds between the last mail handed in and the moment when all are due, for a checkpoint and the workers' next look; 0: it
+    # does not matter whether they come due together.
+    rest: float = 2.5
     handed_in_per_second: dict[str, float] = field(default_factory=dict)  # load → what was seen last, to know how long it takes
     _names: int = 0
 

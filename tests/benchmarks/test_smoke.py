@@ -20,7 +20,7 @@ OTHER_LOADS = {"drain-small", "enqueue-pdf", "memory-same-file"}  # the same mea
 def stand() -> Iterator[Stand]:
     try:
         with Stand.open() as opened:
-            opened.rest = 0.2
+            opened.rest = 0
             yield opened
     except PackageMissing:
         missing("postfix")
