@@ -62,6 +62,8 @@ class Host(Protocol):
 
     def forget(self, line: "Line") -> None: ...
 
+    def gone(self, line: "Line") -> None: ...
+
 
 class Line:
     """Sessions come and go with the mails; all that concerns other workers is asked of `sharing`."""
@@ -124,6 +126,7 @@ class Line:
                 await self._close_lease(seat.lease)
             if len(self._sessions) <= 1:
                 await self._leave()
+                self._engine.gone(self)
 
     async def _lease(self) -> "_Seat | None":
         """One of the connection's sessions; None where this worker gets none now: its other sessions carry on alone."""

@@ -1,6 +1,7 @@
 """The delivery engine: claims mails in batches and deals them to the lines of their connections; the bridge from sync to async.
 
-One engine is one asyncio loop and two database threads, one of which only writes down what happens on the wire. What a mail goes through on the wire is in `carrying`.
+One engine is one asyncio loop and two database threads, one of which only writes down what happens on the wire. What a mail goes
+through there is in `carrying`.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
 from mailjobs import finishing, holds, keeping, preparation, queue, sharing
@@ -38,6 +39,7 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_SECONDS = 8.0  # at the usual lease of 30 s; a shorter lease beats in proportion
 DIRECT_SECONDS = 20.0  # how long a direct mail may take before the body (S2)
 BACKLOG = 512  # jobs leased ahead
+DATABASE_AWAY_SECONDS = 1.0
 FINISH_TRIES = 60  # a second apart
 SWITCH_SECONDS = 0.0005  # the loop and the database thread hand the interpreter to one another a thousand times a second
 _BUSY = 0.05  # seconds between looks while mails are under way
@@ -155,9 +157,14 @@ class Engine:
             self._bell.set()
 
     def forget(self, line: Line) -> None:
-        """The line has no session and no mail left."""
+        """The line takes no further mail; while it has sessions, the engine's end waits for them."""
         if self._lines.get(line.fingerprint) is line:
             del self._lines[line.fingerprint]
+            self._leaving.add(line)
+
+    def gone(self, line: Line) -> None:
+        """The line's last session has ended."""
+        self._leaving.discard(line)
 
     # Running
 
@@ -170,6 +177,7 @@ class Engine:
         self.load = Collector(self.database, self._load)
         self.use = Collector(self._writer, sharing.use)
         self._lines: dict[str, Line] = {}
+        self._leaving: set[Line] = set()
         self._held: dict[int, int] = {}  # leased here: job → connection
         self._per_connection: Counter[int] = Counter()
         self._again: list[int] = []  # direct jobs that a change of policies sent back: to be judged anew in the same call
@@ -183,26 +191,46 @@ class Engine:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close_lines()
-            await self.database(queue.sign_off, self.name)
+            await self._sign_off()
             for database in (self.database, self._writer):
                 await asyncio.to_thread(database.close)
             self._loop = self._bell = None
 
+    async def _sign_off(self) -> None:
+        try:
+            if self._held:
+                await self.database(queue.give_back, list(self._held), self.name)
+            await self.database(queue.sign_off, self.name)
+        except DatabaseError:
+            log.exception("an engine could not sign off; its leases run out", engine=self.name)
+
     async def _loop_until_done(self, *, until_empty: bool) -> None:
-        last_sweep = 0.0
-        remaining = self.only
+        self._last_sweep = 0.0
+        self._remaining = self.only
         while not self.stop.is_set():
-            if remaining is None and time.monotonic() - last_sweep >= settings.SWEEP_SECONDS:
-                await self.database(_sweep)
-                last_sweep = time.monotonic()
-            claimed = await self._refill(remaining)
-            if remaining is not None:
-                remaining = self._sent_back()
-            if claimed or remaining or self._again:
-                continue
-            if until_empty and not self._held and (self.only is not None or not await self.database(queue.anything_left)):
-                return
-            await self._wait(until_empty=until_empty)
+            try:
+                if await self._look(until_empty=until_empty):
+                    return
+            except (OperationalError, InterfaceError):
+                if self.only is not None:
+                    raise
+                log.exception("the database is away; the engine looks again", engine=self.name)
+                await asyncio.sleep(DATABASE_AWAY_SECONDS)
+
+    async def _look(self, *, until_empty: bool) -> bool:
+        """Sweep where it is time, claim what is due, wait where there is nothing; True where all is done."""
+        if self.only is None and time.monotonic() - self._last_sweep >= settings.SWEEP_SECONDS:
+            await self.database(_sweep)
+            self._last_sweep = time.monotonic()
+        claimed = await self._refill(self._remaining)
+        if self.only is not None:
+            self._remaining = self._sent_back()
+        if claimed or self._remaining or self._again:
+            return False
+        if until_empty and not self._held and (self.only is not None or not await self.database(queue.anything_left)):
+            return True
+        await self._wait(until_empty=until_empty)
+        return False
 
     def _sent_back(self) -> tuple[int, ...]:
         """The direct jobs to try once more, while there is time (S2)."""
@@ -267,9 +295,7 @@ class Engine:
     async def _close_lines(self) -> None:
         """Let every session finish its mail; what was only claimed goes back."""
         self._ending = True
-        await asyncio.gather(*(line.close() for line in list(self._lines.values())), return_exceptions=True)
-        if self._held:
-            await self.database(queue.give_back, list(self._held), self.name)
+        await asyncio.gather(*(line.close() for line in (*self._lines.values(), *self._leaving)), return_exceptions=True)
 
 
 def _sweep() -> None:

@@ -99,7 +99,7 @@ def is_closed(connection: int) -> bool:
 
 
 def stopped(connections: Iterable[int]) -> tuple[str, list[Any]]:
-    """SQL with its parameters: those of the connections that even a mail which has counted against their limits must not use now."""
+    """SQL with its parameters: the connections that even a mail which has counted against their limits must not use now."""
     these, parameters = among("id", set(connections))
     blocked = f"blocked_until > {now_sql()} AND block_reason NOT IN ('per_minute', 'per_day')"
     return f"{these} AND (paused_at IS NOT NULL OR ({blocked}))", parameters

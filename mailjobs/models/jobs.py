@@ -244,7 +244,9 @@ class JobRecipient(models.Model):
     address = models.CharField(max_length=320)
     state = models.CharField(max_length=16, choices=RecipientStateChoices, default=RecipientStateChoices.PENDING)
     reply = models.TextField(blank=True)
-    accepted_epoch = models.PositiveIntegerField(null=True, blank=True)  # of the attempt in which the server's reply took it (J10)
+    accepted_epoch = models.PositiveIntegerField(
+        null=True, blank=True
+    )  # of the attempt in which the server's reply took it (J10)
 
     class Meta:
         verbose_name = _("recipient")
@@ -261,7 +263,7 @@ class JobRecipient(models.Model):
 class Attempt(models.Model):
     """One try to hand a job over: where, what was said, what came of it."""
 
-    job = models.ForeignKey(MailJob, models.CASCADE, related_name="tries", db_index=False)
+    job = models.ForeignKey(MailJob, models.CASCADE, related_name="tries", db_index=False, db_constraint=False)
     epoch = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()

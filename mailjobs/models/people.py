@@ -25,10 +25,17 @@ class LogOutcome(models.TextChoices):
 
 
 class MailLogEntry(models.Model):
-    """One line per mail and one per failure (J4)."""
+    """One line per mail and one per failure (J4).
 
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="mail_log", db_index=False, verbose_name=_("tenant"))
-    user = models.ForeignKey(User, models.PROTECT, related_name="mail_log", db_index=False, verbose_name=_("acting user"))
+    What it names was there a moment ago, in the same transaction: the database need not lock tenant and user for each line.
+    """
+
+    tenant = models.ForeignKey(
+        Tenant, models.PROTECT, related_name="mail_log", db_index=False, db_constraint=False, verbose_name=_("tenant")
+    )
+    user = models.ForeignKey(
+        User, models.PROTECT, related_name="mail_log", db_index=False, db_constraint=False, verbose_name=_("acting user")
+    )
     job = models.ForeignKey(MailJob, models.SET_NULL, null=True, blank=True, related_name="log")
     at = models.DateTimeField(_("at"), db_default=Now())
     outcome = models.CharField(_("result"), max_length=16, choices=LogOutcome)
