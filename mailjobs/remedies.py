@@ -208,7 +208,7 @@ def reason_of(error: str, *, sender: str = "") -> ReplyClass | None:
 
 def _phase(reply: Reply) -> Phase:
     """Where it was most likely said; a reply about a recipient has the address at its end."""
-    if reply.code in {530, 534, 535}:
+    if reply.code in {523, 524, 525, 530, 534, 535, 538}:
         return Phase.AUTH
     return Phase.RCPT if _NAMES_RECIPIENT.search(reply.text) else Phase.BODY
 

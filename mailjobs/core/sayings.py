@@ -58,7 +58,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 SPEAKS_OF_A_RECIPIENT: Final = _words(r"recipient address rejected|user unknown|no such (user|recipient)|mailbox unavailable")
 _RATE: Final = _words(
     r"\brate\b|rate.?limit|throttl|slow down|server (is )?(too )?busy|quota exceed|(send|mail|message|policy).{0,30}quota"
-    r"|\btoo (much|fast|often|frequent|quick)|\btoo many (?!recipients(?! from))"
+    r"|\btoo (much|fast|often|frequent|quick)|\btoo many (?!recipients(?! from)|hops|received)"
     r"|limit (was |is |has been )?(exceed|reach)|exceed\w* .{0,60}\blimit"
     r"|per (second|minute|hour|day) exceeded|zu (viele|schnell)|limit\w* (wurde |ist )?(überschritten|ueberschritten|erreicht)"
 )
@@ -99,7 +99,7 @@ _MUST_LOG_IN: Final = _words(
     r"auth\w*( is)? (required|needed)|must (log ?in|authenticate|be authenticated)|not authenticated|not logged in|log ?in first"
     r"|invalid_grant|invalid_client|InvalidAuthenticationToken|basic authentication is (not supported|disabled)"
 )
-_TLS_FIRST: Final = _words(r"STARTTLS|encryption (is )?(required|needed)|secure connection (is )?required")
+_TLS_FIRST: Final = _words(r"STARTTLS|(encryption|\bTLS|secure connection) (is )?(required|needed)|\b(requires|must use) TLS")
 
 # Before the registered codes: whoever says this means just this, though the registry would have it otherwise.
 PECULIARITIES: Final[tuple[Saying, ...]] = (
@@ -118,18 +118,22 @@ PECULIARITIES: Final[tuple[Saying, ...]] = (
     Saying(ReplyClass.TLS_RETRY, "exchange", text=_words(r"TLS ?1\.[01]\b.*not supported")),
     Saying(ReplyClass.CONFIGURATION, severity="5", text=_TLS_FIRST),
     Saying(ReplyClass.PERMANENT, enhanced=("5.7.30",), text=_words(r"REQUIRETLS")),
+    Saying(ReplyClass.SENDER_REFUSED, "google", enhanced=("5.7.30",), text=_words(r"DKIM")),
     # A 421 goes before every enhanced code: the server closes the connection.
     Saying(ReplyClass.THROTTLED, "rfc5321", codes=frozenset({421})),
     # Allowances that come as 5xx, by code.
     Saying(ReplyClass.QUOTA, "exchange", text=_words(r"Submission ?Quota ?Exceeded")),
+    # The sender's own mailbox is full, so that its sent items find no room: no recipient's is.
+    Saying(ReplyClass.QUOTA, "exchange", text=_words(r"STOREDRV\.Submi.{0,80}Quota ?Exceeded")),
     Saying(ReplyClass.QUOTA, "exchange", enhanced=("5.1.90", "5.7.232", "5.7.233", "5.7.236", "5.7.508")),
     Saying(ReplyClass.QUOTA, "google", severity="5", enhanced=("5.4.5",)),
     Saying(ReplyClass.THROTTLED, "google", severity="4", text=_words(r"peak smtp relay limit exceeded")),
     Saying(ReplyClass.QUOTA, "ses", text=_words(r"throttling failure: daily message quota exceeded")),
     Saying(ReplyClass.QUOTA, "sendgrid", text=_words(r"maximum credits exceeded")),
     Saying(ReplyClass.QUOTA, "cpanel", text=_words(r"exceeded the max (emails|defers and failures) per hour")),
-    # What the recipient's side allows per hour is that recipient's own matter.
+    # What the recipient's side allows per hour or at once is that recipient's own matter.
     Saying(ReplyClass.TEMPORARY, "exchange", enhanced=("5.2.121", "5.2.122"), phases=_RECIPIENT),
+    Saying(ReplyClass.TEMPORARY, "exchange", severity="4", text=_words(r"recipient thread limit"), phases=_RECIPIENT),
     # One transaction takes recipients of one domain only: the others in a mail of their own.
     Saying(ReplyClass.TOO_MANY_RECIPIENTS, "google", text=_words(r"multiple destination domains per transaction"), phases=_RCPT),
     # The login. A group that takes mail of its own people only speaks of authentication, and means the recipient.
