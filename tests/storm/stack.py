@@ -266,6 +266,13 @@ class Stack:
             row = database.execute(sql, [f"{worker.name}.{worker.starts}"]).fetchone()
         return bool(row and row[0])
 
+    def is_up(self, worker: Worker) -> bool:
+        """Whether the process that is this worker now has come to the database."""
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+        with self.database() as database:
+            row = database.execute(sql, [f"{worker.name}.{worker.starts}"]).fetchone()
+        return bool(row and row[0])
+
     def last_to_lease(self, crew: Crew) -> Worker | None:
         """Who has taken the latest mails, unless another process has its place by now; needs `watch`."""
         with self.database() as database:

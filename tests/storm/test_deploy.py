@@ -6,25 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import Postgres, Redis
+from tests.services import Postgres, Redis, wait_until
 from tests.storm.judging import judge, judge_writes, latencies, report
-from tests.storm.stack import CELERY_WORKER, DELIVER, Feeder, Stack, Worker, configuration, mail_server, scaled
+from tests.storm.stack import CELERY_WORKER, DELIVER, Stack, configuration, mail_server, scaled, wait_for_more
 
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 REPLACEMENTS = scaled(10, least=3)
 CHUNK = 150
-
-
-def under_load(stack: Stack, feeder: Feeder, worker: Worker, seconds: float) -> None:
-    """Hand mails in until this worker has some in hand."""
-    deadline = time.monotonic() + seconds
-    while True:
-        feeder.submit("bernd", "main", CHUNK, first=len(feeder.accepted) + 1)
-        for _look in range(20):
-            if stack.has_leased(worker):
-                return
-            time.sleep(0.05)
-        assert time.monotonic() < deadline, f"{worker.name} takes no mail"
 
 
 @pytest.mark.parametrize("command", [DELIVER, CELERY_WORKER], ids=["deliver", "celery"])
@@ -38,10 +26,15 @@ def test_a_deploy_under_load_leaves_nothing_uncertain(
         stack.configure(configuration({"main": server.connection("main")}))
         stack.watch()
         with stack.feeder() as feeder, stack.crew(command=command) as crew:
-            statuses = []
+            statuses, at_work = [], 0
             for number in range(REPLACEMENTS):
                 worker = crew.workers[number % len(crew.workers)]
-                under_load(stack, feeder, worker, seconds=60)
+                feeder.submit("bernd", "main", CHUNK, first=len(feeder.accepted) + 1)
+                wait_until(lambda: stack.is_up(worker), seconds=60, what="the worker's start")  # noqa: B023
+                time.sleep(1)  # nobody stops a process that has not begun
+                feeder.submit("bernd", "main", CHUNK, first=len(feeder.accepted) + 1)
+                assert wait_for_more(server, server.count(), seconds=30), "the workers go on"
+                at_work += stack.has_leased(worker)
                 started = time.monotonic()
                 statuses.append(crew.replace(worker))
                 seconds.append(time.monotonic() - started)
@@ -54,6 +47,7 @@ def test_a_deploy_under_load_leaves_nothing_uncertain(
         {
             "mails": len(feeder.accepted),
             "replacements": REPLACEMENTS,
+            "of workers that had taken mails": at_work,
             "states": stack.states(),
             "until a worker has ended": latencies(seconds),
             "connections lost in the body": len(in_body),
@@ -66,3 +60,4 @@ def test_a_deploy_under_load_leaves_nothing_uncertain(
     assert in_body == [], "what is on the wire finishes"
     assert set(statuses) == {0}
     assert crashes == 0
+    assert at_work, "a deploy without work shows nothing"
