@@ -65,7 +65,7 @@ def write(items: Sequence[Mark | Finished]) -> list[bool]:
     results = [item for item in items if isinstance(item, Finished)]
     marks = [item for item in items if isinstance(item, Mark)]
     try:
-        with policy_lock.in_time(), transaction.atomic(), at_once() if _is_plain(results) else nullcontext():
+        with policy_lock.in_time(), at_once() if _is_plain(results) else nullcontext(), transaction.atomic():
             policy_lock.wait_at_most(settings.LEASE_SECONDS / 4)
             held = iter(queue.mark_on_wire(marks) if marks else ())
             finish(results)

@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from mailjobs.core.plan import Hold
-from mailjobs.models import InternalMessage, MailJob, MailLogEntry
 from mailjobs.judging import Held
+from mailjobs.models import InternalMessage, MailJob, MailLogEntry
 from mailjobs.preparation import prepare
 from mailjobs.queue import claim
 from mailjobs.releasing import reject, waiting_for
