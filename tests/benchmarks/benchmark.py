@@ -11,11 +11,12 @@ Round = dict[str, Reading]
 
 @dataclass(frozen=True)
 class Task:
-    """One round: how many mails, and whether the peers are measured too, where they are not the baseline."""
+    """One round: how many mails; whether the peers are measured too, where they are not the baseline, and other settings of the same."""
 
     stand: Stand
     size: int
     peers: bool = True
+    variants: bool = True
 
 
 @dataclass(frozen=True)

@@ -12,28 +12,25 @@ LATE = 0.01  # seconds
 RAW = f"raw, {contenders.RAW_CONNECTIONS} connections"
 OURS_8 = "Postausgang, 2 processes, 8 connections"
 OURS_16 = "Postausgang, 2 processes, 16 connections"
+POST_OFFICE = "django-post-office, defaults"
+POST_OFFICE_2 = "django-post-office, tuned, 2 processes"
+CELERY_2 = "Celery with Django's mail, 2 processes"
 OURS_LATE = "Postausgang, 1 process, 16 connections"
 
 
 def drain(load: Load, task: Task) -> Round:
     """Everybody drains a queue of the same mails."""
     stand, size = task.stand, task.size
-    readings = {
-        RAW: _reading(contenders.drain_raw(stand, load, size)),
-        OURS_8: _reading(contenders.drain_portal(stand, load, size, connections=8)),
-        OURS_16: _reading(contenders.drain_portal(stand, load, size, connections=16)),
-    }
+    readings = {RAW: contenders.drain_raw(stand, load, size)}
+    if task.variants:
+        readings[OURS_8] = contenders.drain_portal(stand, load, size, connections=8)
+    readings[OURS_16] = contenders.drain_portal(stand, load, size, connections=16)
+    if task.peers and task.variants:
+        readings[POST_OFFICE] = contenders.drain_post_office(stand, load, size, POST_OFFICE_DEFAULTS, processes=1)
     if task.peers:
-        readings |= {
-            "django-post-office, defaults": _reading(
-                contenders.drain_post_office(stand, load, size, POST_OFFICE_DEFAULTS, processes=1)
-            ),
-            "django-post-office, tuned, 2 processes": _reading(
-                contenders.drain_post_office(stand, load, size, POST_OFFICE_TUNED, processes=2)
-            ),
-            "Celery with Django's mail, 2 processes": _reading(contenders.drain_celery(stand, load, size)),
-        }
-    return readings
+        readings[POST_OFFICE_2] = contenders.drain_post_office(stand, load, size, POST_OFFICE_TUNED, processes=2)
+        readings[CELERY_2] = contenders.drain_celery(stand, load, size)
+    return {name: _reading(done) for name, done in readings.items()}
 
 
 def drain_late(task: Task) -> Round:

@@ -29,9 +29,10 @@ def stand() -> Iterator[Stand]:
 @pytest.mark.parametrize("benchmark", [each for each in ALL if each.name not in OTHER_LOADS], ids=lambda each: each.name)
 def test_a_benchmark_measures_everybody_when_few_mails_are_sent(benchmark: Benchmark, stand: Stand) -> None:
     """Each measurement itself raises where a mail got lost, came twice or was not recorded."""
-    text, document = measure(benchmark, Task(stand, benchmark.smallest), rounds=1)
+    text, document = measure(benchmark, Task(stand, benchmark.smallest, variants=False), rounds=1)
     names = [row["name"] for row in document["rows"]]
-    assert {*benchmark.baseline, *benchmark.targets} <= {*names}
+    assert {*benchmark.baseline} <= {*names}
+    assert {*benchmark.targets} & {*names}
     assert all(name in text for name in names)
     assert all(row["value"] >= 0 for row in document["rows"])
     json.dumps(document)
