@@ -14,6 +14,7 @@ from mailjobs.views.incident import IncidentPage
 from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
 from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
+from mailjobs.views.proof import JobProof, JobProofPdf
 from mailjobs.views.releases import Release, Releases
 from mailjobs.views.senders import Senders, SendersExport
 from mailjobs.views.template_preview import PrintModelPreview
@@ -28,6 +29,8 @@ urlpatterns = [
     path("jobs/<int:pk>/mail.eml", JobEml.as_view(), name="job_eml"),
     path("jobs/<int:pk>/preview/", JobPreview.as_view(), name="job_preview"),
     path("jobs/<int:pk>/attachments/<int:number>/", JobAttachment.as_view(), name="job_attachment"),
+    path("jobs/<int:pk>/proof.json", JobProof.as_view(), name="job_proof"),
+    path("jobs/<int:pk>/proof.pdf", JobProofPdf.as_view(), name="job_proof_pdf"),
     path("log/", Log.as_view(), name="log"),
     path("log/<int:pk>/", LogEntry.as_view(), name="log_entry"),
     path("connections/", Connections.as_view(), name="connections"),

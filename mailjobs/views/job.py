@@ -30,6 +30,7 @@ from mailjobs.models import (
     StateChoices,
 )
 from mailjobs.preview import Preview, read
+from mailjobs.proof import provable
 from mailjobs.releasing import rejection_of
 from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error, taken_as_sent
 from mailjobs.selectors import body_visible_to
@@ -89,6 +90,7 @@ class Job(Page):
             ladder=ladder_of(job.plan, self.reader),
             facts=facts_of_plan(job.plan, discretion),
             preview=read(whole(frozen)) if frozen is not None else None,
+            provable=provable(job),
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
             incident=_incident_of(job),
@@ -239,6 +241,7 @@ def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) ->
         "state": "unknown" if taken_as_sent(recipient.reply) is not None else recipient.state,
         "label": _recipient_label(job, recipient),
         "reply": say_error(discretion.text(job.plan, recipient.reply)),
+        "proof": recipient.pk if provable(job) and recipient.state == RecipientStateChoices.ACCEPTED else None,
     }
 
 
