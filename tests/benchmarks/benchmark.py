@@ -11,7 +11,7 @@ Round = dict[str, Reading]
 
 @dataclass(frozen=True)
 class Task:
-    """One round: how many mails; whether the peers are measured too, where they are not the baseline, and other settings of the same."""
+    """One round: how many mails; whether peers are measured that are no baseline, and more than one setting of the same sender."""
 
     stand: Stand
     size: int
