@@ -12,7 +12,7 @@ from tests.storm.stack import DICE, SIZE, Stack, configuration, mail_server, sca
 pytestmark = pytest.mark.postgres
 MAILS, KILLS = scaled(20_000, least=800), scaled(200, least=10)
 AT_WORK = 0.7  # of the kills hit who has just taken mails, the others anybody
-LEASE = 30 if SIZE >= 1 else 5  # the portal's own at full size
+LEASE = 30 if SIZE >= 1 else 3  # the portal's own at full size
 
 
 def test_no_mail_is_lost_or_doubled_when_workers_are_killed(postgres: Postgres, migrated: str, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.storm.judging import by_door, judge, report
 from tests.storm.stack import SIZE, Stack, configuration, mail_server
 
 pytestmark = pytest.mark.postgres
-SECONDS = 310 if SIZE >= 1 else 132
+SECONDS = 310 if SIZE >= 1 else 125
 PER_MINUTE, CONNECTIONS = 30, 3
 LEAST = 27  # a minute
 UNDER_WAY = 5.0  # seconds in which what is under way may still meet the refusal that the first one met

@@ -25,7 +25,7 @@ def own_postgres() -> Iterator[Postgres]:
 
 
 def test_no_mail_is_lost_or_doubled_when_the_database_crashes(own_postgres: Postgres, tmp_path: Path) -> None:
-    stack = Stack.of(own_postgres, migrate(own_postgres), tmp_path, LEASE_SECONDS="30" if SIZE >= 1 else "5")
+    stack = Stack.of(own_postgres, migrate(own_postgres), tmp_path, LEASE_SECONDS="30" if SIZE >= 1 else "3")
     began = time.monotonic()
     tries, longest = 0, 0.0
     with mail_server(tmp_path / "mail", {"name": "main", "delay": [0.0, 0.02]}) as server:

@@ -28,7 +28,7 @@ def send_nothing(server: MailServer, *stacks: Stack) -> list[dict[str, int]]:
     with ExitStack() as running:
         for stack in stacks:
             running.enter_context(stack.crew())
-        time.sleep(5)  # they start, and look
+        time.sleep(4)  # they start, and look
     assert server.count() == before
     return [dict(stack.states()) for stack in stacks]
 
