@@ -24,7 +24,7 @@ from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.judging import originals_of
 from mailjobs.models import Attempt, FrozenMail, JobRecipient, MailJob, RecipientStateChoices, StateChoices
 from mailjobs.proof_seal import sealed
-from mailjobs.remedies import say_error
+from mailjobs.remedies import say_error, say_taken, taken_as_sent
 from mailjobs.selectors import body_visible_to
 from mailsettings.models import User
 from mailsettings.wording import SEND_SYSTEM_LABELS
@@ -32,7 +32,6 @@ from mailsettings.wording import SEND_SYSTEM_LABELS
 VERSION = 1
 PROVABLE_STATES = (StateChoices.SENT, StateChoices.PARTLY_SENT)
 HANDED_OVER, PARTLY, NOTHING = "handed_over", "partly", "nothing"  # what a proof proves
-_TOOK = {StateChoices.SENT, StateChoices.PARTLY_SENT, StateChoices.DEFERRED}  # tries in which a server may have taken somebody
 _POSITIVE = re.compile(r"2\d\d(?!\d)")
 
 RESERVATIONS: Mapping[str, object] = {
@@ -41,15 +40,14 @@ RESERVATIONS: Mapping[str, object] = {
         "Towards them this is no proof of dispatch."
     ),
     "taken_as_sent": gettext_lazy(
-        "No server confirmed the mail: its last answer is missing, and the settings of the account say to take such mails as "
-        "sent. That is no proof of dispatch."
+        "No server confirmed the mail: its last answer is missing (%(taken)s). That is no proof of dispatch."
     ),
     "partly": gettext_lazy("Not every recipient was handed over. The proof holds for those marked as proven only."),
     "possible_duplicate": gettext_lazy(
         "The mail was tried again after its fate had become uncertain: its recipients may have got it twice."
     ),
     "time_not_exact": gettext_lazy(
-        "Of several attempts it is not recorded which one took a recipient. The time given there is that of the last one."
+        "It is not recorded which attempt took a recipient. The time given there is that of the last one."
     ),
 }
 _STATEMENT = gettext_lazy(
@@ -68,7 +66,7 @@ _EML_HOW = gettext_lazy(
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """One recipient: the try that settled it where that is known, `exact` where no other can have been it."""
+    """One recipient: the try that handed the mail over for it, `exact` where that was recorded."""
 
     row: JobRecipient
     attempt: Attempt | None
@@ -81,7 +79,7 @@ class _Result:
 
     @property
     def taken_as_sent(self) -> bool:
-        """Nobody knows whether the server has the mail; the policy of the account says to take it as sent."""
+        """Nobody knows whether the server has the mail; the policy of the account or a person took it as sent."""
         return self.accepted and not _POSITIVE.match(self.row.reply)
 
     @property
@@ -99,26 +97,21 @@ def proof_of(job: MailJob, reader: User | None, recipient: int | None = None) ->
 
     `reader`: who sees it, None for the operator's command line. None where there is nothing to prove.
     """
-    everybody = list(job.recipients.all())
-    rows = [row for row in everybody if recipient is None or row.pk == recipient]
+    rows = [row for row in job.recipients.all() if recipient is None or row.pk == recipient]
     if not provable(job) or not rows or (recipient is not None and rows[0].state != RecipientStateChoices.ACCEPTED):
         return None
     discretion = discretion_for(reader) if reader is not None else Discretion(applies=False)
     readable = reader is None or body_visible_to(reader, job)
-    single = len(everybody) == 1
-    return sealed(_Facts(job, rows, discretion, readable=readable, alone=recipient is not None, single=single).document())
+    return sealed(_Facts(job, rows, discretion, readable=readable, alone=recipient is not None).document())
 
 
 class _Facts:
-    """What is known of one mail, for one reader.
-
-    `alone`: the proof is of one recipient, so that nothing may name another; `single`: the mail has no other.
-    """
+    """What is known of one mail, for one reader. `alone`: of one recipient only, so that nothing may name another."""
 
     def __init__(
-        self, job: MailJob, rows: Sequence[JobRecipient], discretion: Discretion, *, readable: bool, alone: bool, single: bool
+        self, job: MailJob, rows: Sequence[JobRecipient], discretion: Discretion, *, readable: bool, alone: bool
     ) -> None:
-        self.job, self.discretion, self.readable, self.alone, self.single = job, discretion, readable, alone, single
+        self.job, self.discretion, self.readable, self.alone = job, discretion, readable, alone
         self.tries = list(job.tries.all())
         self.results = [self._result(row) for row in rows]
 
@@ -142,7 +135,7 @@ class _Facts:
             "statement": self._statement(),
             "reservations": reservations,
             "queued_at": _moment(job.created_at),
-            "handed_over_at": _moment(last.ended_at if last else job.finished_at),
+            "handed_over_at": _moment(self._when(self._final)) if self._final else None,
             "server": self._server(last),
             "send_system": self._send_system(last),
             "reply": self._reply(self._final.row.reply) if self._final else "",
@@ -178,16 +171,13 @@ class _Facts:
         return self._final.attempt if self._final else None
 
     def _result(self, row: JobRecipient) -> _Result:
-        took = [attempt for attempt in self.tries if attempt.outcome in _TOOK]
-        if row.state != RecipientStateChoices.ACCEPTED or not took:
+        if row.state != RecipientStateChoices.ACCEPTED or not _POSITIVE.match(row.reply):
             return _Result(row, None, None)
-        if len(took) == 1 or self.single:  # who is alone is done with the try that took it
-            return _Result(row, took[-1], took[-1].redirected_to)
-        said = [attempt for attempt in took if any(row.reply and row.reply in str(line) for line in attempt.dialogue)]
-        if len(said) == 1:
-            return _Result(row, said[0], said[0].redirected_to)
-        redirected = next((attempt.redirected_to for attempt in took if attempt.redirected_to is not None), None)
-        return _Result(row, took[-1], redirected, exact=False)
+        for attempt in self.tries:
+            if attempt.epoch == row.accepted_epoch:
+                return _Result(row, attempt, attempt.redirected_to)
+        redirected = next((attempt.redirected_to for attempt in self.tries if attempt.redirected_to is not None), None)
+        return _Result(row, self.tries[-1] if self.tries else None, redirected, exact=False)
 
     def _statement(self) -> str:
         if self.proves == NOTHING:
@@ -209,7 +199,8 @@ class _Facts:
             "possible_duplicate": self.job.possible_duplicate,
             "time_not_exact": not all(result.exact for result in results),
         }
-        words = {"addresses": ", ".join(self.redirected_to or ()) or "–"}
+        taken = next((taken_as_sent(result.row.reply) for result in results if result.taken_as_sent), None)
+        words = {"addresses": ", ".join(self.redirected_to or ()) or "–", "taken": say_taken(taken or "")}
         yield from ((code, str(RESERVATIONS[code]) % words) for code in RESERVATIONS if holds[code])
 
     def _recipient(self, result: _Result) -> dict[str, Any]:
@@ -219,13 +210,15 @@ class _Facts:
             "kind": row.kind,
             "state": row.state,
             "reply": self._reply(row.reply),
-            "handed_over_at": _moment(self._when(result)) if result.accepted and not result.taken_as_sent else None,
+            "handed_over_at": _moment(self._when(result)),
             "time_exact": result.exact,
             "redirected_to": result.redirected_to,
             "proven": result.proven,
         }
 
     def _when(self, result: _Result) -> datetime | None:
+        if not result.accepted or result.taken_as_sent:
+            return None
         return result.attempt.ended_at if result.attempt else self.job.finished_at
 
     def _mail(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import zlib
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from django.utils.translation import override
 from fpdf import FPDF
 
 from mailjobs import contents, delivery, queue
+from mailjobs.answering import take_as_sent
 from mailjobs.core.message import parse_message
 from mailjobs.models import FrozenMail, JobRecipient, MailJob
 from mailjobs.proof import proof_of
@@ -193,7 +193,21 @@ def test_j10_what_a_policy_took_as_sent_is_no_proof(smtp_server: CountingServer)
     assert document["proves"] == "nothing"
     assert document["taken_as_sent"] is True
     assert codes(document) == ["taken_as_sent"]
-    assert document["recipients"][0]["handed_over_at"] is None
+    assert document["recipients"][0]["handed_over_at"] is document["handed_over_at"] is None
+    assert "as the account says" in document["reservations"][0]["text"]
+
+
+def test_j10_what_a_person_took_as_sent_is_no_proof(smtp_server: CountingServer) -> None:
+    move_in(smtp_server)
+    job = send()
+    MailJob.objects.filter(pk=job.pk).update(state="unknown", last_error="timeout")
+    job.recipients.update(state="unknown", reply="", accepted_epoch=None)
+    assert take_as_sent(user("anna"), [job.pk]) == 1
+    job.refresh_from_db()
+    document = proof(job)
+    assert (document["proves"], codes(document)) == ("nothing", ["taken_as_sent"])
+    assert document["handed_over_at"] is None
+    assert "taken as sent by anna" in document["reservations"][0]["text"]
 
 
 def test_j7_each_recipient_has_the_time_of_the_try_that_took_it(smtp_server: CountingServer) -> None:
@@ -211,7 +225,7 @@ def test_j7_each_recipient_has_the_time_of_the_try_that_took_it(smtp_server: Cou
     assert first["handed_over_at"]["utc"][:19] == tries[0].ended_at.isoformat()[:19]
     assert second["handed_over_at"]["utc"][:19] == tries[1].ended_at.isoformat()[:19]
     assert first["time_exact"] is second["time_exact"] is True
-    job.tries.update(dialogue=[])  # as retention leaves it
+    job.recipients.update(accepted_epoch=None)  # as before it was recorded
     document = proof(job)
     assert codes(document) == ["time_not_exact"]
 
@@ -297,7 +311,6 @@ def test_the_pdf_says_the_same_and_has_the_json_inside(smtp_server: CountingServ
     for said in (document["statement"], document["mail"]["wire_sha256"], document["message_id"], document["reply"]):
         assert said in text
     assert document["attachments"][0]["sha256"] in text
-    inside = [zlib.decompress(each) for each in re.findall(rb"stream\n(x.*?)\nendstream", pdf, re.DOTALL)]
     embedded = [json.loads(part) for part in re.findall(rb"stream\n(\{.*?\})\s*endstream", pdf, re.DOTALL)]
     assert [each["mail"] for each in embedded] == [document["mail"]]
 
