@@ -147,7 +147,7 @@ class _Sheet(FPDF):
 
     def _seal(self) -> Iterator[tuple[str, str]]:
         seal = self.document["seal"]
-        yield seal["algorithm"], f"{seal['value']} ({seal['key']})"
+        yield seal["algorithm"], seal["value"]
         made = localtime(datetime.fromisoformat(self.document["made_at"]["utc"]))
         words = {
             "time": f"{date_format(made, 'SHORT_DATE_FORMAT')} {made:%H:%M:%S}",
@@ -168,7 +168,7 @@ class _Sheet(FPDF):
             bottom = self.get_y() + _LINE if label else top
             self._ink(8 if not label else 9, _QUIET if not label else _INK)
             self.set_xy(self.l_margin + _LABEL, top)
-            self.multi_cell(0, _LINE, self._text(text), align="L", wrapmode="CHAR" if _is_long(text) else "WORD")
+            self.multi_cell(0, _LINE, self._text(text), align="L")
             self.set_xy(self.l_margin, max(self.get_y(), bottom) if self.page_no() == page else self.get_y())
 
     def _heading(self, text: str) -> None:
@@ -179,8 +179,7 @@ class _Sheet(FPDF):
 
     def _paragraph(self, text: str, size: float, ink: tuple[int, int, int] = _INK) -> None:
         self._ink(size, ink)
-        mode = "CHAR" if _is_long(text) else "WORD"
-        self.multi_cell(0, size * 0.5, self._text(text), align="L", wrapmode=mode, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(0, size * 0.5, self._text(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def _ink(self, size: float, colour: tuple[int, int, int]) -> None:
         self.set_font("portal", size=size)
@@ -197,8 +196,3 @@ class _Sheet(FPDF):
             return " "
         known = ord(character) in self.glyphs and unicodedata.bidirectional(character) not in _RIGHT_TO_LEFT
         return character if known and character.isprintable() else UNKNOWN
-
-
-def _is_long(text: str) -> bool:
-    """Whether a word of it may not fit on a line."""
-    return max(map(len, text.split()), default=0) > 60
