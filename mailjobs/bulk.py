@@ -36,17 +36,17 @@ def act(user: User, action: str, ids: Sequence[int], *, confirm_unknown: bool = 
         case "requeue":
             return _requeue(user, ids, confirm_unknown=confirm_unknown)
         case "release":
-            count = sum(submission.release(user, chunk) for chunk in _chunks(ids))
+            count = sum(submission.release(user, chunk) for chunk in chunks(ids))
             said = ngettext("%(count)s mail was released.", "%(count)s mails were released.", count)
-            return Done(count, said % {"count": count}, _others(len(ids) - count, _("not held, or held for somebody else")))
+            return Done(count, said % {"count": count}, left_out(len(ids) - count, _("not held, or held for somebody else")))
         case "cancel":
-            count = sum(submission.cancel(user, chunk) for chunk in _chunks(ids))
+            count = sum(submission.cancel(user, chunk) for chunk in chunks(ids))
             said = ngettext("%(count)s mail was withdrawn.", "%(count)s mails were withdrawn.", count)
-            return Done(count, said % {"count": count}, _others(len(ids) - count, _("already under way or finished")))
+            return Done(count, said % {"count": count}, left_out(len(ids) - count, _("already under way or finished")))
         case "take_as_sent":
-            count = sum(answering.take_as_sent(user, chunk) for chunk in _chunks(ids))
+            count = sum(answering.take_as_sent(user, chunk) for chunk in chunks(ids))
             said = ngettext("%(count)s mail is taken as sent.", "%(count)s mails are taken as sent.", count)
-            return Done(count, said % {"count": count}, _others(len(ids) - count, _("not uncertain")))
+            return Done(count, said % {"count": count}, left_out(len(ids) - count, _("not uncertain")))
         case _:
             raise ValueError(action)
 
@@ -93,14 +93,14 @@ def _release(user: User, ids: Sequence[int], connection: int | None, action: str
 def resettable(user: User, ids: Sequence[int]) -> tuple[int, int]:
     """How many of these jobs are uncertain, so that a reset needs an explicit yes, and how many others can be reset."""
     counts: Counter[str] = Counter()
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         rows = jobs_visible_to(user).filter(pk__in=chunk, state__in=REQUEUEABLE_STATES)
         counts.update(dict(rows.order_by().values_list("state").annotate(Count("pk"))))
     return counts[StateChoices.UNKNOWN], counts.total() - counts[StateChoices.UNKNOWN]
 
 
 def _requeue(user: User, ids: Sequence[int], *, confirm_unknown: bool) -> Done:
-    results = [submission.requeue(user, chunk, confirm_unknown=confirm_unknown) for chunk in _chunks(ids)]
+    results = [submission.requeue(user, chunk, confirm_unknown=confirm_unknown) for chunk in chunks(ids)]
     count = sum(len(result.ids) for result in results)
     unknown = sum(result.skipped_unknown for result in results)
     said = ngettext(
@@ -109,19 +109,21 @@ def _requeue(user: User, ids: Sequence[int], *, confirm_unknown: bool) -> Done:
         count,
     )
     skipped = [
-        _others(unknown, _("uncertain, and not confirmed")),
-        _others(len(ids) - count - unknown, _("in a state that needs no reset")),
+        left_out(unknown, _("uncertain, and not confirmed")),
+        left_out(len(ids) - count - unknown, _("in a state that needs no reset")),
     ]
     return Done(count, said % {"count": count}, " ".join(text for text in skipped if text))
 
 
-def _others(count: int, why: str) -> str:
+def left_out(count: int, why: str) -> str:
+    """That so many mails were left out, empty for none."""
     if count <= 0:
         return ""
     text = ngettext("%(count)s mail was left out: %(why)s.", "%(count)s mails were left out: %(why)s.", count)
     return text % {"count": count, "why": why}
 
 
-def _chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def chunks(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """The mails of one transaction after the other."""
     for start in range(0, len(ids), AT_A_TIME):
         yield ids[start : start + AT_A_TIME]

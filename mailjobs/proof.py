@@ -247,7 +247,7 @@ class _Facts:
         if not self.readable:
             return []
         rows = self.job.attachments.order_by("position")
-        return list(rows.values("filename", "content_type", "size", "sha256"))
+        return [{**row} for row in rows.values("filename", "content_type", "size", "sha256")]
 
     def _shown_tries(self) -> list[Attempt]:
         """All tries; beside one recipient only those that tell of nobody else."""

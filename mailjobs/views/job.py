@@ -11,10 +11,11 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailjobs.bulk import ACTIONS, act
+from mailjobs.bulk import ACTIONS
 from mailjobs.contents import whole
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
+from mailjobs.documents import others_of
 from mailjobs.drafts import Withheld, eml_of
 from mailjobs.foreseeing import say_successors
 from mailjobs.incidents import OPEN_STATES
@@ -35,9 +36,10 @@ from mailjobs.releasing import rejection_of
 from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, say_error, taken_as_sent
 from mailjobs.selectors import body_visible_to
 from mailjobs.submission import may_release
+from mailjobs.views.asking import ask, carry_out, lines_of
 from mailjobs.views.evidence import evidence_of, say_answer
 from mailjobs.views.explained import facts_of_plan, ladder_of
-from mailjobs.views.jobs import confirmation, tell
+from mailjobs.views.jobs import tell
 from mailjobs.views.page import job_for
 from mailjobs.views.sandbox import attached, download, framed
 from mailjobs.waiting import say_wait
@@ -91,6 +93,7 @@ class Job(Page):
             facts=facts_of_plan(job.plan, discretion),
             preview=read(whole(frozen)) if frozen is not None else None,
             provable=provable(job),
+            documents=lines_of(self.reader, others_of(job)) if job.document_key else [],
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
             incident=_incident_of(job),
@@ -100,11 +103,10 @@ class Job(Page):
         job, action = job_for(self.reader, pk), request.POST.get("action", "")
         if action not in ACTIONS:
             return HttpResponseBadRequest()
-        confirmed = request.POST.get("confirm", "")
         where = reverse("job", args=[job.pk])
-        if action == "requeue" and job.state == StateChoices.UNKNOWN and not confirmed:
-            return confirmation(self, [job.pk], (1, 0), back=where)
-        tell(request, act(self.reader, action, [job.pk], confirm_unknown=confirmed == "unknown"))
+        if (question := ask(self, action, [job.pk], back=where)) is not None:
+            return question
+        tell(request, carry_out(self, action, [job.pk]))
         return HttpResponseRedirect(where)
 
     def _problem(self, job: MailJob, discretion: Discretion) -> dict[str, object] | None:

@@ -10,13 +10,14 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailjobs.bulk import AT_A_TIME, Done, act
+from mailjobs.bulk import AT_A_TIME, Done
 from mailjobs.contents import whole
 from mailjobs.filters import address, page_of
 from mailjobs.models import MailJob
 from mailjobs.preview import read
 from mailjobs.releasing import REASON_LENGTH, held_for_firm, reject
 from mailjobs.tables import few, moment
+from mailjobs.views.asking import ask, carry_out
 from mailjobs.views.job import frozen_for
 from mailjobs.views.jobs import chosen, tell
 from mailjobs.views.page import job_for
@@ -43,7 +44,10 @@ class ReleasePage(SettingsPage):
         if action not in ACTIONS:
             return HttpResponseBadRequest()
         if action == "release":
-            tell(self.request, act(self.reader, "release", ids))
+            newest = {"newest": self.request.POST["newest"]} if self.request.POST.get("newest") else {}
+            if (question := ask(self, action, ids, back=again, hidden=newest)) is not None:
+                return question
+            tell(self.request, carry_out(self, action, ids))
             return HttpResponseRedirect(again)
         typed = self.request.POST.get("reason", "")
         reason = " ".join("".join(char if char.isprintable() else " " for char in typed).split())
