@@ -57,25 +57,28 @@ def resettable_of(user: User, incident: Incident) -> QuerySet[MailJob]:
     return failed.filter(pk__in=jobs_visible_to(user).values("pk"))
 
 
-def release_incident(user: User, incident: Incident, *, login: bool) -> Done:
-    """*Freigeben* (J8): reset the failed mails of an incident; with `login`, end the pause of its connection even without any.
+def resettable_over(user: User, shared: SharedConnection) -> list[int]:
+    """The mails that failed because of a connection and that this user may reset, by id."""
+    opened = Incident.objects.filter(connection=shared, closed_at=None, reason__in=OF_CONNECTION)
+    return sorted({pk for incident in opened for pk in resettable_of(user, incident).values_list("pk", flat=True)})
+
+
+def release_incident(user: User, incident: Incident, ids: Sequence[int], *, login: bool) -> Done:
+    """*Freigeben* (J8): reset failed mails of an incident; with `login`, end the pause of its connection even without any.
 
     One mail goes first, the others follow when it has gone through. Audited. Whether the login is one that this user may
     release, the caller has decided.
     """
-    ids = resettable_of(user, incident).values_list("pk", flat=True)
     connection = incident.connection_id if login else None
-    return _release(user, list(ids), connection, "release_incident", str(incident.pk))
+    return _release(user, ids, connection, "release_incident", str(incident.pk))
 
 
-def release_connection(user: User, shared: SharedConnection) -> Done:
-    """*Freigeben* of a connection (J8): end what stops it, and reset the mails that failed because of it as far as the user may.
+def release_connection(user: User, shared: SharedConnection, ids: Sequence[int]) -> Done:
+    """*Freigeben* of a connection (J8): end what stops it, and reset mails that failed because of it.
 
     Audited. Whether the connection is one that this user may release, the caller has decided.
     """
-    opened = Incident.objects.filter(connection=shared, closed_at=None, reason__in=OF_CONNECTION)
-    ids = {pk for incident in opened for pk in resettable_of(user, incident).values_list("pk", flat=True)}
-    return _release(user, sorted(ids), shared.pk, "release_connection", shared.key)
+    return _release(user, ids, shared.pk, "release_connection", shared.key)
 
 
 def _release(user: User, ids: Sequence[int], connection: int | None, action: str, subject: str) -> Done:

@@ -39,11 +39,18 @@ class _Doubts:
 
 
 def ask(
-    view: Page, action: str, ids: Sequence[int], *, back: str, hidden: Mapping[str, str] | None = None
+    view: Page,
+    action: str,
+    ids: Sequence[int],
+    *,
+    back: str,
+    beside: Mapping[str, str] | None = None,
+    instead: Mapping[str, str] | None = None,
 ) -> HttpResponse | None:
     """The page that asks before an action; None where there is no doubt, or the answer is there.
 
-    `hidden`: what the form of the question carries beside the mails; with `all_matching` it does not name them.
+    The form of the question posts the action with the mails, or `all_matching` in their place, and what is `beside`; or `instead`
+    of all that.
     """
     if action not in SENDS or view.request.POST.get("confirm"):
         return None
@@ -55,8 +62,8 @@ def ask(
     return view.show(
         action=action,
         yes=YES,
-        ids=[] if matching else ids,
-        hidden={**({"all_matching": "1"} if matching else {}), **(hidden or {})},
+        ids=[] if matching or instead else ids,
+        hidden=instead or {"action": action, **({"all_matching": "1"} if matching else {}), **(beside or {})},
         uncertain=len(doubts.uncertain),
         repeated=len(doubts.repeats.known),
         named=_named(view.reader, doubts.repeats),
@@ -70,11 +77,19 @@ def ask(
 
 def carry_out(view: Page, action: str, ids: Sequence[int]) -> Done:
     """Do what the answer says: all of the mails, or all but those that could arrive twice."""
-    answer = view.request.POST.get("confirm", "")
-    if answer != OTHERS or action not in SENDS:
-        return act(view.reader, action, ids, confirm_unknown=answer == YES)
-    doubtful = repeats(view.reader, ids, SENDS[action]).jobs
-    done = act(view.reader, action, [pk for pk in ids if pk not in doubtful])
+    doubtful = doubtful_of(view, action, ids)
+    yes = view.request.POST.get("confirm") == YES
+    return without(doubtful, act(view.reader, action, [pk for pk in ids if pk not in doubtful], confirm_unknown=yes))
+
+
+def doubtful_of(view: Page, action: str, ids: Sequence[int]) -> frozenset[int]:
+    """The mails whose documents went out before, where the answer says to leave them out."""
+    wanted = action in SENDS and view.request.POST.get("confirm") == OTHERS
+    return repeats(view.reader, ids, SENDS[action]).jobs if wanted else frozenset()
+
+
+def without(doubtful: Collection[int], done: Done) -> Done:
+    """What was done, and that these were left out."""
     said = left_out(len(doubtful), _("the document went out already or is on its way"))
     return replace(done, skipped=" ".join(text for text in (done.skipped, said) if text))
 

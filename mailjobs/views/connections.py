@@ -8,13 +8,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from mailjobs.bulk import release_connection
+from mailjobs.bulk import release_connection, resettable_over
 from mailjobs.connections import Known, known_to, open_sessions, shared_with, waiting_of
 from mailjobs.core.limits import Limits, Origin, limits_of
 from mailjobs.core.providers import preset_of
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.models import BlockReason, SharedConnection
 from mailjobs.remedies import say_error
+from mailjobs.views.asking import ask, doubtful_of, without
 from mailjobs.views.inbox import number_of
 from mailjobs.views.jobs import tell
 from mailjobs.waiting import LOGIN, reply_of, say_time, stop_of
@@ -56,8 +57,14 @@ class Connections(SettingsPage):
         shared = rows.filter(pk=number_of(request.POST.get("pk", ""))).first()
         if shared is None:
             raise Http404
-        tell(request, release_connection(self.reader, shared))
-        return HttpResponseRedirect(reverse("connections"))
+        ids, where = resettable_over(self.reader, shared), reverse("connections")
+        instead = {"action": "release", "pk": str(shared.pk)}
+        if (question := ask(self, "requeue", ids, back=where, instead=instead)) is not None:
+            return question
+        doubtful = doubtful_of(self, "requeue", ids)
+        chosen = [pk for pk in ids if pk not in doubtful]
+        tell(request, without(doubtful, release_connection(self.reader, shared, chosen)))
+        return HttpResponseRedirect(where)
 
 
 def _shown(shared: SharedConnection, known: Known | None, discretion: Discretion, sessions: int, waiting: int) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailjobs.bulk import release_incident
+from mailjobs.bulk import release_incident, resettable_of
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.filters import page_of
 from mailjobs.models import Incident, InternalMessage
 from mailjobs.notices import mark_read
 from mailjobs.remedies import ADMINISTRATOR, YOU
 from mailjobs.selectors import jobs_visible_to, messages_of
+from mailjobs.views.asking import ask, doubtful_of, without
 from mailjobs.views.incident_lines import IncidentLine, line_of
 from mailjobs.views.jobs import tell
 from mailjobs.views.letters import say_letter
@@ -49,8 +50,7 @@ class IncidentPage(Page):
         incident, letters = self._found(pk)
         match request.POST.get("action", ""):
             case "release":
-                line = self._line(incident, letters, discretion_for(self.reader))
-                tell(request, release_incident(self.reader, incident, login=line.releases))
+                return self._release(incident, self._line(incident, letters, discretion_for(self.reader)))
             case "read":
                 count = mark_read(messages_of(self.reader).filter(incident=incident))
                 said = ngettext("%(count)s message is read now.", "%(count)s messages are read now.", count)
@@ -58,6 +58,17 @@ class IncidentPage(Page):
             case _:
                 return HttpResponseBadRequest()
         return HttpResponseRedirect(reverse("incident", args=[incident.pk]))
+
+    def _release(self, incident: Incident, line: IncidentLine) -> HttpResponse:
+        """Asks first where a mail could arrive twice (J10)."""
+        where = reverse("incident", args=[incident.pk])
+        ids = list(resettable_of(self.reader, incident).values_list("pk", flat=True))
+        if (question := ask(self, "requeue", ids, back=where, instead={"action": "release"})) is not None:
+            return question
+        doubtful = doubtful_of(self, "requeue", ids)
+        chosen = [pk for pk in ids if pk not in doubtful]
+        tell(self.request, without(doubtful, release_incident(self.reader, incident, chosen, login=line.releases)))
+        return HttpResponseRedirect(where)
 
     def _found(self, pk: int) -> tuple[Incident, QuerySet[InternalMessage]]:
         """The incident with the reader's own messages, and one for each other mail that the reader sees; else 404."""

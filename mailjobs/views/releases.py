@@ -45,7 +45,7 @@ class ReleasePage(SettingsPage):
             return HttpResponseBadRequest()
         if action == "release":
             newest = {"newest": self.request.POST["newest"]} if self.request.POST.get("newest") else {}
-            if (question := ask(self, action, ids, back=again, hidden=newest)) is not None:
+            if (question := ask(self, action, ids, back=again, beside=newest)) is not None:
                 return question
             tell(self.request, carry_out(self, action, ids))
             return HttpResponseRedirect(again)

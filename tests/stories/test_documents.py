@@ -11,8 +11,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from mailjobs.core.reply import ReplyClass
 from mailjobs.documents import already_sent, others_of, repeats
-from mailjobs.models import REQUEUEABLE_STATES, MailJob
+from mailjobs.models import REQUEUEABLE_STATES, Incident, InternalMessage, MailJob, SharedConnection
 from mailjobs.submission import submit
 from tests.cast import invoice, move_in, user
 
@@ -217,6 +218,33 @@ def test_p8_the_release_queue_asks_too(single: bool) -> None:
         assert (state_of(job), state_of(other)) == ("held", "new")
     client.post(path, {**chosen, "confirm": "unknown"})
     assert state_of(job) == "new"
+
+
+def failed_together(*jobs: MailJob) -> Incident:
+    """An open incident of these mails, all of one connection."""
+    shared = SharedConnection.objects.get(pk=jobs[0].connection_id)
+    incident = Incident.objects.create(
+        tenant=jobs[0].tenant, cause="login", reason=ReplyClass.LOGIN_REFUSED.value, connection=shared, failures=len(jobs)
+    )
+    for job in jobs:
+        job.internal_messages.create(user=job.user, kind=InternalMessage.Kind.FAILED, incident=incident, error=job.last_error)
+    return incident
+
+
+@pytest.mark.parametrize("where", ["/inbox/incidents/{incident}/", "/connections/"])
+def test_j8_ending_an_incident_asks_too(where: str) -> None:
+    sent()
+    again, plain = (mail(key=key, state="failed", last_error="535 5.7.8 no") for key in (KEY, "invoice/2"))
+    incident = failed_together(again, plain)
+    client, path = browser(), where.format(incident=incident.pk)
+    release = {"action": "release", "pk": str(incident.connection_id)}
+    page = client.post(path, release).content.decode()
+    assert "The document of 1 mail went out already" in page
+    assert 'name="action" value="release"' in page
+    client.post(path, {**release, "confirm": "others"})
+    assert (state_of(again), state_of(plain)) == ("failed", "new")
+    client.post(path, {**release, "confirm": "unknown"})
+    assert state_of(again) == "new"
 
 
 def test_withdrawing_asks_nothing() -> None:
