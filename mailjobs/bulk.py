@@ -1,18 +1,17 @@
 """Reset, release, withdraw or settle many jobs or an incident; say of how many it was done and why not of the others (ui 3)."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mailjobs import answering, incidents, sharing, submission
 from mailjobs.bell import ring_on_commit
 from mailjobs.core.incidents import OF_CONNECTION
-from mailjobs.models import REQUEUEABLE_STATES, Incident, MailJob, SharedConnection, StateChoices
+from mailjobs.models import Incident, MailJob, SharedConnection, StateChoices
 from mailjobs.selectors import jobs_visible_to
 from mailsettings.changes import audit
 from mailsettings.models import User
@@ -91,15 +90,6 @@ def _release(user: User, ids: Sequence[int], connection: int | None, action: str
     if done.count or not ended:
         return done
     return Done(1, _("The connection is free again: one mail goes first, the others follow when it has gone through."))
-
-
-def resettable(user: User, ids: Sequence[int]) -> tuple[int, int]:
-    """How many of these jobs are uncertain, so that a reset needs an explicit yes, and how many others can be reset."""
-    counts: Counter[str] = Counter()
-    for chunk in chunks(ids):
-        rows = jobs_visible_to(user).filter(pk__in=chunk, state__in=REQUEUEABLE_STATES)
-        counts.update(dict(rows.order_by().values_list("state").annotate(Count("pk"))))
-    return counts[StateChoices.UNKNOWN], counts.total() - counts[StateChoices.UNKNOWN]
 
 
 def _requeue(user: User, ids: Sequence[int], *, confirm_unknown: bool) -> Done:

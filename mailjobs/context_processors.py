@@ -13,9 +13,10 @@ from django.utils.translation import ngettext
 
 from mailjobs.core.plan import redirect_now
 from mailjobs.core.redirect import Redirect
-from mailjobs.models import StateChoices
+from mailjobs.models import MailJob, StateChoices
+from mailjobs.parts import Part, Source, counted, open_only
 from mailjobs.releasing import held_for_firm
-from mailjobs.selectors import jobs_visible_to, messages_of, oldest_due, worker_alive
+from mailjobs.selectors import messages_of, oldest_due, reach_of, worker_alive
 from mailsettings.access import Right, may
 from mailsettings.context_processors import navigation, url_of
 from mailsettings.core.facts import Facts, Request, TenantFacts, UserFacts
@@ -63,11 +64,12 @@ def redirect_of(user: User) -> Redirect | None:
 
 def _badges(user: User) -> dict[str, tuple[str, str]]:
     unread = messages_of(user).filter(read_at=None)[: MOST + 1].count()
-    failed = jobs_visible_to(user).filter(state=StateChoices.FAILED)[: MOST + 1].count()
+    failed: list[Part] = [{**part, "state": StateChoices.FAILED.value} for part in reach_of(user).parts()]
+    counts = counted(Source(open_only(MailJob.objects.all()), failed), "state", MOST + 1)
     held = held_for_firm(user)[: MOST + 1].count()
     return {
         "inbox": (_count(unread), _("unread")),
-        "jobs": (_count(failed), _("failed")),
+        "jobs": (_count(counts.get(StateChoices.FAILED, 0)), _("failed")),
         "releases": (_count(held), _("waiting for the firm")),
     }
 

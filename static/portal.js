@@ -42,7 +42,7 @@
     const more = one("[data-bulk-matching]", bar);
     const field = one("[data-bulk-matching-field]", bar);
     const whole = matching && total > 0;
-    const text = (whole ? label.dataset.all : label.dataset.some).replace("{count}", (whole ? total : count).toLocaleString(root.lang));
+    const text = (whole ? label.dataset.all : label.dataset.some).replace("{count}", whole && bar.dataset.totalText ? bar.dataset.totalText : (whole ? total : count).toLocaleString(root.lang));
     bar.classList.toggle("is-shown", count > 0);
     if (field) field.disabled = !whole;
     if (more) more.hidden = whole || count < boxes.length || total <= boxes.length;

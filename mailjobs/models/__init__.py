@@ -2,6 +2,7 @@
 
 from mailjobs.models.jobs import (
     FINAL_STATES,
+    OPEN_STATES,
     REQUEUEABLE_STATES,
     WAITING_STATES,
     Attempt,
@@ -20,6 +21,7 @@ from mailjobs.models.sharing import BlockReason, ConnectionUse, SessionLease, Sh
 
 __all__ = [
     "FINAL_STATES",
+    "OPEN_STATES",
     "REQUEUEABLE_STATES",
     "WAITING_STATES",
     "Attempt",

@@ -33,6 +33,16 @@ class RecipientStateChoices(models.TextChoices):
     UNKNOWN = "unknown", _("Uncertain")
 
 
+# What needs somebody or is under way; what was handed over or withdrawn is in the log (ui 2).
+OPEN_STATES = (
+    StateChoices.FAILED,
+    StateChoices.UNKNOWN,
+    StateChoices.PARTLY_SENT,
+    StateChoices.HELD,
+    StateChoices.DEFERRED,
+    StateChoices.SENDING,
+    StateChoices.NEW,
+)
 WAITING_STATES = (StateChoices.NEW, StateChoices.DEFERRED)
 FINAL_STATES = (
     StateChoices.SENT,
@@ -157,8 +167,11 @@ class MailJob(models.Model):
                 condition=Q(state__in=("new", "deferred")),
             ),
             models.Index(fields=["lease_until"], name="mail_job_leased", condition=Q(state="sending")),
-            models.Index(fields=["tenant", "state", "-id"], name="mail_job_by_tenant_state"),
-            models.Index(fields=["user", "-id"], name="mail_job_by_user"),
+            # The lists of what is under way or needs somebody; a mail that was handed over leaves them, and these indexes.
+            models.Index(fields=["tenant", "state", "id"], name="mail_job_open_of_tenant", condition=Q(state__in=OPEN_STATES)),
+            models.Index(fields=["user", "state", "id"], name="mail_job_open_of_user", condition=Q(state__in=OPEN_STATES)),
+            models.Index(fields=["tenant", "id"], name="mail_job_for_firm", condition=Q(state="held", held_for="firm")),
+            models.Index(fields=["tenant", "document_key", "id"], name="mail_job_of_document", condition=~Q(document_key="")),
         ]
 
     def __str__(self) -> str:

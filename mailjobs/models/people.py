@@ -56,8 +56,8 @@ class MailLogEntry(models.Model):
         verbose_name_plural = _("e-mail log")
         ordering: ClassVar[list[str]] = ["-id"]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["tenant", "-id"], name="mail_log_by_tenant"),
-            models.Index(fields=["user", "-id"], name="mail_log_by_user"),
+            models.Index(fields=["tenant", "outcome", "id"], name="mail_log_of_tenant"),
+            models.Index(fields=["user", "outcome", "id"], name="mail_log_of_user"),
         ]
 
     def __str__(self) -> str:
@@ -118,7 +118,10 @@ class InternalMessage(models.Model):
         verbose_name = _("internal message")
         verbose_name_plural = _("internal messages")
         ordering: ClassVar[list[str]] = ["-id"]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["user", "-id"], name="internal_message_by_user")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["user", "-id"], name="internal_message_by_user"),
+            models.Index(fields=["user", "-id"], name="internal_message_unread", condition=Q(read_at__isnull=True)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}"

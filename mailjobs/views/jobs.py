@@ -3,17 +3,19 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from mailjobs.bulk import ACTIONS, Done, act, resettable
+from mailjobs.bulk import ACTIONS, Done
 from mailjobs.discretion import discretion_for
-from mailjobs.filters import OPEN_STATES, Search, address, chips_of, narrow_jobs, page_of, search_of
-from mailjobs.models import MailJob, StateChoices
+from mailjobs.filters import Search, address, chips_of, narrow_jobs, search_of
+from mailjobs.listing import Count, Listed, list_jobs
+from mailjobs.models import OPEN_STATES, MailJob, StateChoices
 from mailjobs.selectors import jobs_visible_to
 from mailjobs.tables import JobTable
+from mailjobs.views.asking import ask, carry_out
 from mailsettings.access import sees_whole_tenant
 from mailsettings.portal import Page
 
@@ -27,22 +29,22 @@ class Jobs(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         search = search_of(request.GET)
-        matching = narrow_jobs(self._open(), search)
-        counts = dict(matching.order_by().values_list("state").annotate(Count("pk")))
-        rows = self._of_state(matching, search)
-        page = page_of(rows.select_related("user", "decision", "connection").prefetch_related("recipients"), request.GET)
-        total = counts.get(search.state, 0) if search.state else sum(counts.values())
+        listed = list_jobs(self.reader, search, request.GET)
+        page, counts = listed.page, listed.counts
+        total = counts.get(search.state, Count()) if search.state else listed.total
         colleagues = sees_whole_tenant(self.reader) or any(job.user_id != self.reader.pk for job in page.rows)
         table = JobTable(page.rows, discretion=discretion_for(self.reader), everybody=colleagues)
         return self.show(
             search=search,
             table=table if page.rows else None,
             page=page,
-            total=total,
+            looked_back_to=listed.looked_back_to,
+            total=total.number,
+            total_text=str(total),
             shown=_shown(len(page.rows), total),
-            tabs=self._tabs(search, counts),
+            tabs=self._tabs(search, listed),
             chips=chips_of(search, request.GET),
-            keep=[(name, value) for name in ("state", "error", "run", "user") if (value := getattr(search, name))],
+            keep=[(name, value) for name in ("state", "error", "run", "document", "user") if (value := getattr(search, name))],
             actions=_actions(),
             nothing_at_all=not search.active and not search.state,
         )
@@ -51,12 +53,9 @@ class Jobs(Page):
         action, ids = request.POST.get("action", ""), self._chosen(request)
         if action not in ACTIONS:
             return HttpResponseBadRequest()
-        confirmed = request.POST.get("confirm", "")
-        if action == "requeue" and not confirmed:
-            uncertain, others = resettable(self.reader, ids)
-            if uncertain:
-                return confirmation(self, ids, (uncertain, others), back=request.get_full_path())
-        tell(request, act(self.reader, action, ids, confirm_unknown=confirmed == "unknown"))
+        if (question := ask(self, action, ids, back=request.get_full_path())) is not None:
+            return question
+        tell(request, carry_out(self, action, ids))
         return HttpResponseRedirect(request.get_full_path())
 
     def _open(self) -> QuerySet[MailJob]:
@@ -73,18 +72,18 @@ class Jobs(Page):
             return list(rows.values_list("pk", flat=True))
         return chosen(request)
 
-    def _tabs(self, search: Search, counts: dict[str, int]) -> list[dict[str, Any]]:
+    def _tabs(self, search: Search, listed: Listed[MailJob]) -> list[dict[str, Any]]:
         everything = {
             "label": _("All"),
             "url": address(self.request.GET, state=None),
-            "count": sum(counts.values()),
+            "count": listed.total,
             "active": not search.state,
         }
         return [everything] + [
             {
                 "label": state.label,
                 "url": address(self.request.GET, state=state.value),
-                "count": counts.get(state, 0),
+                "count": listed.counts.get(state, Count()),
                 "active": search.state == state,
                 "alert": state in ALERTING,
             }
@@ -97,20 +96,6 @@ def chosen(request: HttpRequest) -> list[int]:
     return [int(pk) for pk in request.POST.getlist("pk") if pk.isascii() and pk.isdigit() and len(pk) < 19]
 
 
-def confirmation(view: Page, ids: list[int], counts: tuple[int, int], *, back: str) -> HttpResponse:
-    """The question before uncertain mails are reset: they could arrive twice."""
-    view.template_name = "mailjobs/jobs_confirm.html"
-    matching = bool(view.request.POST.get("all_matching"))
-    return view.show(
-        ids=[] if matching else ids,
-        all_matching=matching,
-        uncertain=counts[0],
-        others=counts[1],
-        action_url=view.request.get_full_path(),
-        back=back,
-    )
-
-
 def tell(request: HttpRequest, done: Done) -> None:
     """Say what was done above the next page."""
     if done.count:
@@ -121,10 +106,10 @@ def tell(request: HttpRequest, done: Done) -> None:
         messages.warning(request, _("Nothing was chosen."))
 
 
-def _shown(rows: int, total: int) -> str:
+def _shown(rows: int, total: Count) -> str:
     if not total:
         return ""
-    return ngettext("%(rows)s of %(total)s mail", "%(rows)s of %(total)s mails", total) % {"rows": rows, "total": total}
+    return ngettext("%(rows)s of %(total)s mail", "%(rows)s of %(total)s mails", total.number) % {"rows": rows, "total": total}
 
 
 def _actions() -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from mailjobs.discretion import discretion_for
-from mailjobs.filters import Search, address, chips_of, narrow_log, page_of, search_of
+from mailjobs.filters import Search, address, chips_of, search_of
+from mailjobs.listing import list_log
 from mailjobs.models import LogOutcome, MailLogEntry
 from mailjobs.remedies import say_error
 from mailjobs.selectors import log_visible_to
@@ -24,17 +25,16 @@ class Log(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         search = search_of(request.GET)
-        rows = narrow_log(log_visible_to(self.reader), search)
-        if search.state:
-            rows = rows.filter(outcome=search.state)
-        page = page_of(rows.select_related("job__decision"), request.GET)
+        listed = list_log(self.reader, search, request.GET)
+        page = listed.page
         return self.show(
             search=search,
             table=LogTable(page.rows, discretion=discretion_for(self.reader)) if page.rows else None,
             page=page,
+            looked_back_to=listed.looked_back_to,
             tabs=_tabs(request, search),
             chips=chips_of(search, request.GET),
-            keep=[(name, value) for name in ("state", "error", "run", "user") if (value := getattr(search, name))],
+            keep=[(name, value) for name in ("state", "error", "run", "document", "user") if (value := getattr(search, name))],
             nothing_at_all=not search.active and not search.state,
         )
 

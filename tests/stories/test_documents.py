@@ -222,7 +222,7 @@ def test_p8_the_release_queue_asks_too(single: bool) -> None:
 
 def failed_together(*jobs: MailJob) -> Incident:
     """An open incident of these mails, all of one connection."""
-    shared = SharedConnection.objects.get(pk=jobs[0].connection_id)
+    shared = SharedConnection.objects.get(jobs=jobs[0])
     incident = Incident.objects.create(
         tenant=jobs[0].tenant, cause="login", reason=ReplyClass.LOGIN_REFUSED.value, connection=shared, failures=len(jobs)
     )
