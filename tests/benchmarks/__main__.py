@@ -9,12 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import drain, enqueue, growth, latency, memory
+from tests.benchmarks import drain, enqueue, growth, latency, lists, memory
 from tests.benchmarks.benchmark import Benchmark, Round, Task
 from tests.benchmarks.harness import BenchmarkError, Stand
 from tests.benchmarks.report import machine, rows_of, table
 
-ALL = (*drain.BENCHMARKS, *enqueue.BENCHMARKS, *latency.BENCHMARKS, *growth.BENCHMARKS, *memory.BENCHMARKS)
+_OF_THE_QUEUE = (*drain.BENCHMARKS, *enqueue.BENCHMARKS, *latency.BENCHMARKS, *growth.BENCHMARKS, *memory.BENCHMARKS)
+ALL = (*_OF_THE_QUEUE, *lists.BENCHMARKS)
 
 
 def main(words: Sequence[str] | None = None) -> int:
