@@ -19,7 +19,7 @@ from mailjobs.views.incident_lines import IncidentLine, incident_lines
 from mailjobs.views.letters import Letters, group
 from mailsettings.portal import Page
 
-TOGETHER = 200  # messages of one page, before they are grouped
+TOGETHER = 100  # messages of one page, before they are grouped
 BY_CODE = (InternalMessage.Kind.HELD, InternalMessage.Kind.DELAYED)  # grouped by what the mails wait for
 
 
