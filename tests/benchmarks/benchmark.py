@@ -11,7 +11,7 @@ Round = dict[str, Reading]
 
 @dataclass(frozen=True)
 class Task:
-    """One round: how many mails; whether peers are measured that are no baseline, and more than one setting of the same sender."""
+    """One round: how many mails; whether peers that are no baseline are measured, and several settings of one sender."""
 
     stand: Stand
     size: int
