@@ -101,15 +101,15 @@ class Settings:
 
 def route_of(settings: Settings, job: MailJob) -> Route | Barred | Held | Broken:
     """What was decided for the first of its kind holds for all of them."""
-    kind = _kind(job)
-    found = settings.routes.get(kind)
-    if found is None:
-        try:
+    try:
+        kind = _kind(job)
+        found = settings.routes.get(kind)
+        if found is None:
             found = settings.routes[kind] = _route(settings, job)
-        except DatabaseError:
-            raise
-        except Exception as error:
-            return Broken(job, error)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        return Broken(job, error)
     return found if isinstance(found, Route) else replace(found, job=job)
 
 

@@ -268,18 +268,29 @@ def _throttle(shared: SharedConnection, trouble: Trouble) -> None:
     open_sessions = SessionLease.objects.filter(connection=shared, until__gt=Now()).count()
     found: Learned | None = learn(trouble.reason, trouble.reply, trouble.phase, open_sessions, accepted_last_minute(shared.pk))
     if found is not None:
-        shared.learned_sessions = found.sessions or shared.learned_sessions
-        shared.learned_per_minute = found.per_minute or shared.learned_per_minute
+        shared.learned_sessions = _least(found.sessions, shared.learned_sessions)
+        shared.learned_per_minute = _least(found.per_minute, shared.learned_per_minute)
         SharedConnection.objects.filter(pk=shared.pk).update(
             learned_sessions=shared.learned_sessions, learned_per_minute=shared.learned_per_minute, learned_at=Now()
         )
+    reason = _THROTTLES[trouble.reason]
+    if _is_blocked(shared) and shared.block_reason in {reason, BlockReason.QUOTA}:
+        return  # one of several that were under way when the server asked for the pause
     wait = throttled(shared.throttles, quota=trouble.reason is ReplyClass.QUOTA)
     SharedConnection.objects.filter(pk=shared.pk).update(throttles=shared.throttles + 1)
-    _block(shared, _THROTTLES[trouble.reason], trouble.reply, timedelta(seconds=wait * settings.RETRY_TIME_FACTOR))
+    _block(shared, reason, trouble.reply, timedelta(seconds=wait * settings.RETRY_TIME_FACTOR))
+
+
+def _is_blocked(shared: SharedConnection) -> bool:
+    return SharedConnection.objects.filter(pk=shared.pk, blocked_until__gt=Now()).exists()
+
+
+def _least(new: int | None, known: int | None) -> int | None:
+    return min((number for number in (new, known) if number is not None), default=None)
 
 
 def _fail(shared: SharedConnection, trouble: Trouble) -> None:
-    state, wait = failed(_breaker(shared), trouble.reason, factor=settings.RETRY_TIME_FACTOR)
+    state, wait = failed(_breaker(shared), trouble.reason, probe=not _is_blocked(shared), factor=settings.RETRY_TIME_FACTOR)
     changes: dict[str, object] = {
         "connect_errors": state.connect_errors,
         "tls_errors": state.tls_errors,
