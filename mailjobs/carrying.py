@@ -79,12 +79,17 @@ class Line:
         self._proven = self._stopped = self._throttled = False
         self._paced = self._limits.per_minute is not None or self._limits.per_day is not None
         self._ask_again_at = 0.0
+        self._too_many = 0
 
     def push(self, ready: Ready) -> None:
         """Another mail for this line."""
         self._waiting.push(ready, ready.job.tenant_id, Lane(ready.job.lane))
         self._arrived.set()
         self._grow()
+
+    def leave_to_others(self, sessions: int) -> None:
+        """So many sessions end as soon as they are done with their mail: other workers want theirs."""
+        self._too_many = sessions
 
     def _grow(self) -> None:
         """Open another session where more mails wait than sessions are there; a second one only after a first has logged in."""
@@ -179,6 +184,10 @@ class Line:
                 return None
         if self._engine.stop.is_set() or self._stopped:
             return None
+        if self._too_many and len(self._sessions) > 1:
+            self._too_many -= 1
+            self._ask_again_at = asyncio.get_running_loop().time() + ASK_AGAIN_SECONDS
+            return None
         ready = self._waiting.pop()
         self._grow()
         return ready
@@ -189,10 +198,7 @@ class Line:
         """Hand one mail over on the session, opening one where there is none; whatever happens, the job is settled."""
         way = _Way(ready, timezone.now())
         try:
-            if session is None:
-                session = await self._connect(seat)
-            else:
-                session.begin_transcript()
+            session = await self._begin(ready, session, seat)
             outcome = await self._over_the_wire(way, session, seat)
             if outcome is None:
                 return session
@@ -240,6 +246,14 @@ class Line:
         """A mail that goes otherwise than it was prepared; at the end it is given back like all that did not go."""
         if not self._engine.stop.is_set():
             await self._engine.dispatch([item])
+
+    async def _begin(self, ready: Ready, session: Session | None, seat: "_Seat") -> Session:
+        if ready.job.lost_leases:
+            await self._engine.database(queue.begin, ready.job)
+        if session is None:
+            return await self._connect(seat)
+        session.begin_transcript()
+        return session
 
     async def _connect(self, seat: "_Seat") -> Session:
         try:

@@ -5,13 +5,10 @@ through there is in `carrying`.
 """
 
 import asyncio
-import os
 import resource
-import socket
 import sys
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from mailjobs import finishing, holds, keeping, preparation, queue, sharing
+from mailjobs import finishing, holds, keeping, preparation, queue, sharing, workers
 from mailjobs.carrying import Line, internal_error
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
@@ -69,8 +66,7 @@ class Engine:
     def __init__(
         self, *, concurrency: int | None, stop: threading.Event, name: str = "", only: tuple[int, ...] | None = None
     ) -> None:
-        unique = uuid.uuid4().hex[:6]
-        self.name = f"{name or socket.gethostname()}:{os.getpid()}:{unique}"[:64]
+        self.name = workers.new_name(name)
         self.concurrency, self.stop, self.only = concurrency, stop, only
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell: asyncio.Event | None = None
@@ -287,7 +283,9 @@ class Engine:
         beat = min(HEARTBEAT_SECONDS, settings.LEASE_SECONDS / 4)
         while True:
             try:
-                await self.database(queue.heartbeat, self.name, list(self._held))
+                surplus = await self.database(queue.heartbeat, self.name, list(self._held))
+                for line in self._lines.values():
+                    line.leave_to_others(surplus.get(line.connection, 0))
             except Exception:
                 log.exception("a heartbeat failed", engine=self.name)
             await asyncio.sleep(beat)
@@ -300,6 +298,7 @@ class Engine:
 
 def _sweep() -> None:
     if copied_from() is None:
+        queue.bury()
         queue.reap()
         sharing.sweep()
         preparation.look_again()

@@ -21,7 +21,7 @@ from mailjobs.rows import read
 from mailsettings.core.addresses import parse_recipient
 from mailsettings.models import Tenant
 
-SMALL = 256 * 1024  # octets of a mail that is read with the batch; a larger one when its turn comes
+SMALL = 256 * 1024  # octets of a mail that is read with the batch; when its turn comes a larger one, or one that cost a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ def take_these(settings: Settings, worker: str, ids: Sequence[int]) -> list[Prep
 
 
 def _with_parts(prepared: list[Prepared]) -> list[Prepared]:
-    small = [item for item in prepared if isinstance(item, Ready) and item.job.size <= SMALL]
+    small = [item for item in prepared if isinstance(item, Ready) and item.job.size <= SMALL and not item.job.lost_leases]
     if not small:
         return prepared
     read_now = {item.job.pk: item for item in _loaded(small)}

@@ -13,9 +13,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce, Greatest, Now
 
-from mailjobs import incidents, sharing
+from mailjobs import incidents, sharing, workers
 from mailjobs.core.fairness import Group, Lane, share_out
 from mailjobs.models import (
     REQUEUEABLE_STATES,
@@ -35,7 +35,7 @@ from mailsettings import policy_lock
 from mailsettings.installation import copied_from
 from mailsettings.models import PrintModel, Tenant, User
 
-POISON_AFTER = 3  # lost leases before any reply
+POISON_AFTER = 3  # workers lost before any reply
 HELD_FOR_ONE_CONNECTION = 256  # leased at once by a worker: no slow server fills its hands
 OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
 _CLAIMED = [
@@ -136,14 +136,19 @@ def next_due() -> datetime | None:
     return min((moment for moment in (later, sharing.opens_next()) if moment is not None), default=None)
 
 
-def heartbeat(worker: str, job_ids: Sequence[int]) -> None:
-    """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life."""
+def heartbeat(worker: str, job_ids: Sequence[int]) -> dict[int, int]:
+    """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life; returns as `keep_sessions` does."""
     if job_ids:
         mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker)
-        mine.update(lease_until=_lease_end())
+        _of_nobody_at_work(mine, lease_until=_lease_end())
     if not WorkerSign.objects.filter(name=worker).update(seen_at=Now()):
         WorkerSign.objects.update_or_create(name=worker, defaults={"seen_at": Now()})
-    sharing.keep_sessions(worker)
+    return sharing.keep_sessions(worker)
+
+
+def begin(job: MailJob) -> None:
+    """A mail with which a worker was lost before is about to be tried: the worker counts as lost again until it comes back."""
+    MailJob.objects.filter(pk=job.pk, epoch=job.epoch, state=StateChoices.SENDING).update(lost_leases=F("lost_leases") + 1)
 
 
 def sign_off(worker: str) -> None:
@@ -222,8 +227,26 @@ def point_to(connections: Mapping[int, int]) -> None:
         MailJob.objects.filter(pk__in=ids).update(connection=connection_id)
 
 
+def bury() -> None:
+    """Workers that have died on this machine: what they leased need not be waited for."""
+    for name in workers.dead(WorkerSign.objects.values_list("name", flat=True)):
+        _of_nobody_at_work(MailJob.objects.filter(state=StateChoices.SENDING, leased_by=name), lease_until=Now())
+        sign_off(name)
+
+
+def _of_nobody_at_work(rows: QuerySet[MailJob], **changes: Any) -> None:
+    """Change those that no other transaction is changing right now: the others neither need it nor may be waited for."""
+    with transaction.atomic():
+        free = rows.order_by().select_for_update(skip_locked=True, of=("self",))
+        MailJob.objects.filter(pk__in=free.values("pk")).update(**changes)
+
+
 def reap() -> int:
-    """End leases that ran out: `unknown` where the body was on the wire, else `new`, after three `failed` (poison)."""
+    """End leases that ran out: `unknown` where the body was on the wire, else `new`; `failed` where it cost three workers.
+
+    The first loss counts whatever the worker was doing, further ones where the mail was being tried (`begin`): what was only
+    leased ahead is innocent.
+    """
     with transaction.atomic():
         leases = MailJob.objects.select_for_update(skip_locked=True, of=("self",))
         expired = leases.filter(state=StateChoices.SENDING, lease_until__lt=Now())
@@ -238,9 +261,9 @@ def _reap(job: MailJob) -> Settled | None:
     if job.on_wire_at is not None:
         error = "The worker was lost while the mail was on the wire"
         return leave_unknown(lost, job, error)
-    if job.lost_leases + 1 >= POISON_AFTER:
+    if job.lost_leases >= POISON_AFTER:
         return _settle_lost(lost, job, StateChoices.FAILED, "The worker was lost three times with this mail; it was set aside")
-    lost.update(state=StateChoices.NEW, lease_until=None, leased_by="", lost_leases=F("lost_leases") + 1)
+    lost.update(state=StateChoices.NEW, lease_until=None, leased_by="", lost_leases=Greatest(F("lost_leases"), 1))
     return None
 
 
