@@ -6,7 +6,7 @@ old epoch changes nothing, save that a late 2xx heals `unknown` (`finishing`). W
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -162,34 +162,25 @@ def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
 
     Needs a transaction.
     """
-    epochs, stopped = _state_of_things(marks)
-    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    policy_lock.share({mark.tenant_ids[-1] for mark in marks})  # before the statement that looks at what was decided
+    alike: dict[Mark, list[int]] = defaultdict(list)
     for mark in marks:
-        if sum(epochs.get(tenant, -1) for tenant in mark.tenant_ids) == mark.policy_stamp and mark.connection not in stopped:
-            groups[mark.epoch, mark.unknown_policy].append(mark.job_id)
-    marked: set[int] = set()
-    for (epoch, policy), ids in groups.items():
-        these, parameters = among("id", ids)
-        sql = f"UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s WHERE {these} AND epoch = %s"
-        marked.update(changed(f"{sql} AND state = 'sending' AND lease_until > {now_sql()}", [policy, *parameters, epoch]))
+        alike[replace(mark, job_id=0)].append(mark.job_id)
+    marked = {job_id for mark, ids in alike.items() for job_id in _mark(mark, ids)}
     return [mark.job_id in marked for mark in marks]
 
 
-def _state_of_things(marks: Sequence[Mark]) -> tuple[dict[int, int], set[int]]:
-    """Tenant → policy epoch, none in a copied database (U5), and the connections that are stopped: asked in one statement, since
-    it is asked for every mail. Needs a transaction, as `policy_epochs` does.
-    """
-    policy_lock.share({mark.tenant_ids[-1] for mark in marks})
-    tenants, tenant_ids = among("id", {tenant for mark in marks for tenant in mark.tenant_ids})
-    stopped, connection_ids = sharing.stopped(mark.connection for mark in marks)
-    sql = f"""SELECT 't', id, policy_epoch, '' FROM mailsettings_tenant WHERE {tenants}
-        UNION ALL SELECT 's', id, 0, '' FROM mailjobs_sharedconnection WHERE {stopped}
-        UNION ALL SELECT 'i', 0, 0, name FROM (SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1) AS first"""
-    rows = read(sql, [*tenant_ids, *connection_ids])
-    if any(kind == "i" and name != settings.INSTALLATION_ID for kind, _key, _epoch, name in rows):
-        return {}, set()
-    epochs = {key: epoch for kind, key, epoch, _name in rows if kind == "t"}
-    return epochs, {key for kind, key, _epoch, _name in rows if kind == "s"}
+def _mark(mark: Mark, job_ids: Sequence[int]) -> list[int]:
+    these, ids = among("id", job_ids)
+    decided, tenant_ids = among("id", mark.tenant_ids)
+    stopped, connection_ids = sharing.stopped([mark.connection])
+    sql = f"""UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s
+        WHERE {these} AND epoch = %s AND state = 'sending' AND lease_until > {now_sql()}
+        AND (SELECT SUM(policy_epoch) FROM mailsettings_tenant WHERE {decided}) = %s
+        AND NOT EXISTS (SELECT 1 FROM mailjobs_sharedconnection WHERE {stopped})
+        AND COALESCE((SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1), %s) = %s"""
+    here = [settings.INSTALLATION_ID] * 2
+    return changed(sql, [mark.unknown_policy, *ids, mark.epoch, *tenant_ids, mark.policy_stamp, *connection_ids, *here])
 
 
 def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
