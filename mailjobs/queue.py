@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -33,26 +34,22 @@ from mailjobs.rows import among, changed, now_sql, read, update_returning
 from mailjobs.selectors import closed
 from mailsettings import policy_lock
 from mailsettings.installation import copied_from
-from mailsettings.models import PrintModel, Tenant, User
 
 POISON_AFTER = 3  # workers lost before any reply
 HELD_FOR_ONE_CONNECTION = 256  # leased at once by a worker: no slow server fills its hands
 OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
-_CLAIMED = [
+_ASKED_FOR = {
     "id",
     "tenant_id",
     "user_id",
     "print_model_id",
     "account_id",
+    "run",
     "connection_id",
     "lane",
-    "run",
     "state",
     "epoch",
-    "direct",
-    "unattended",
     "due_at",
-    "first_due_at",
     "held_reason",
     "held_for",
     "approved",
@@ -61,6 +58,9 @@ _CLAIMED = [
     "lost_leases",
     "possible_duplicate",
     "unknown_policy",
+    "direct",
+    "unattended",
+    "first_due_at",
     "channel",
     "send_system",
     "sender_address",
@@ -72,7 +72,8 @@ _CLAIMED = [
     "sha256",
     "redirected_then",
     "captured_then",
-]
+}
+_CLAIMED = [field.attname for field in MailJob._meta.concrete_fields if field.attname in _ASKED_FOR]  # as `from_db` wants them
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +116,14 @@ def claim(worker: str, room: int, *, turn: int = 0, held: Mapping[int, int] | No
     groups = [group for group in _groups(room) if group.connection not in shut]
     caps = {group.connection: HELD_FOR_ONE_CONNECTION - (held or {}).get(group.connection, 0) for group in groups}
     shares = share_out(groups, room, turn, caps)
-    return _with_people(_claim_shares(worker, shares)) if shares else []
+    return _claim_shares(worker, shares) if shares else []
 
 
 def claim_these(worker: str, ids: Sequence[int]) -> list[MailJob]:
     """Lease exactly these jobs, due or not, for a direct send inside the caller's request (S2)."""
     if copied_from() is not None:
         return []
-    return _with_people(_claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker))))
-
-
-def with_people(rows: QuerySet[MailJob]) -> QuerySet[MailJob]:
-    """The jobs with everybody that a decision about them asks for."""
-    return rows.select_related("tenant__firm", "user__tenant__firm", "user__deputy", "print_model")
+    return _claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker)))
 
 
 def next_due() -> datetime | None:
@@ -405,7 +401,7 @@ WITH chosen AS (
 )
 UPDATE mailjobs_mailjob AS job SET state = 'sending', epoch = epoch + 1, leased_by = %s, on_wire_at = NULL,
   lease_until = STATEMENT_TIMESTAMP() + make_interval(secs => %s)
-FROM chosen WHERE job.id = chosen.id RETURNING job.id
+FROM chosen WHERE job.id = chosen.id RETURNING {", ".join(f"job.{name}" for name in _CLAIMED)}
 """
 
 
@@ -423,29 +419,16 @@ def _groups(room: int) -> list[Group]:
 def _claim_shares(worker: str, shares: Sequence[tuple[Group, int]]) -> list[MailJob]:
     if connection.vendor == "postgresql":
         columns = zip(*((group.tenant, group.connection, int(group.lane), count) for group, count in shares), strict=True)
-        ids = [row[0] for row in read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])]
-        return _claimed(ids)
+        rows = read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])
+        return sorted((MailJob.from_db(connection.alias, _CLAIMED, row) for row in rows), key=attrgetter("due_at", "pk"))
     wanted: list[int] = []
     for group, count in shares:
-        rows = _waiting().filter(
+        due_now = _waiting().filter(
             tenant=group.tenant, connection=group.connection or None, lane=int(group.lane), due_at__lte=Now()
         )
-        wanted += rows.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
+        wanted += due_now.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
     return _claimed(update_returning(_waiting().filter(pk__in=wanted), **_leased(worker)))
 
 
 def _claimed(ids: Sequence[int]) -> list[MailJob]:
     return list(MailJob.objects.filter(pk__in=ids).only(*_CLAIMED).order_by("due_at", "pk")) if ids else []
-
-
-def _with_people(jobs: list[MailJob]) -> list[MailJob]:
-    """Give the jobs their tenants, users and print models, one object for all that share it."""
-    tenants = Tenant.objects.select_related("firm").in_bulk({job.tenant_id for job in jobs})
-    users = User.objects.select_related("deputy", "tenant__firm").in_bulk({job.user_id for job in jobs})
-    models = PrintModel.objects.defer("subject", "text", "html").in_bulk(
-        {job.print_model_id for job in jobs if job.print_model_id}
-    )
-    for job in jobs:
-        job.tenant, job.user = tenants[job.tenant_id], users[job.user_id]
-        job.print_model = models.get(job.print_model_id) if job.print_model_id else None
-    return jobs
