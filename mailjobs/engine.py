@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from mailjobs import finishing, holds, keeping, lost, preparation, queue, sharing, workers
+from mailjobs import finishing, holds, incidents, keeping, lost, preparation, queue, sharing, workers
 from mailjobs.carrying import Line
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
@@ -216,11 +216,12 @@ class Engine:
                 await asyncio.sleep(DATABASE_AWAY_SECONDS)
 
     async def _look(self, *, until_empty: bool) -> bool:
-        """Sweep where it is time, claim what is due, wait where there is nothing; True where all is done."""
+        """Claim what is due, sweep where it is time, wait where there is nothing; True where all is done."""
+        claimed = await self._refill(self._remaining)
         if self.only is None and time.monotonic() - self._last_sweep >= settings.SWEEP_SECONDS:
             await self.database(_sweep)
             self._last_sweep = time.monotonic()
-        claimed = await self._refill(self._remaining)
+            claimed = claimed or await self._refill(None)
         if self.only is not None:
             self._remaining = self._sent_back()
         if claimed or self._remaining or self._again:
@@ -309,6 +310,7 @@ def _sweep() -> None:
         sharing.sweep()
         preparation.look_again()
         keeping.give_up()
+        incidents.close_healed()
 
 
 def _seconds_until(moment: datetime) -> float:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -14,6 +15,10 @@ from mailjobs.rows import update_returning
 
 OPEN_STATES = (StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN)
 _ROUNDS = 3  # of counting: somebody else may close an incident between two statements
+QUIET = timedelta(minutes=1)
+_LEFT = Exists(
+    InternalMessage.objects.filter(incident=OuterRef("pk"), job__state__in=OPEN_STATES)
+)
 _Key = tuple[int, str]  # tenant, cause
 
 
@@ -52,10 +57,15 @@ def close_of_connection(connection: int) -> None:
 def close_where_settled(job_ids: Sequence[int]) -> None:
     """These mails have been reset, or settled by a person: incidents without any open mail are over."""
     concerned = InternalMessage.objects.filter(job__in=job_ids, incident__isnull=False).values("incident")
-    left = InternalMessage.objects.filter(incident=OuterRef("pk"), job__state__in=OPEN_STATES)
-    incidents = Incident.objects.filter(Q(pk__in=concerned), ~Exists(left), closed_at=None)
+    incidents = Incident.objects.filter(Q(pk__in=concerned), ~_LEFT, closed_at=None)
     ids = sorted(incidents.values_list("pk", flat=True))
     Incident.objects.filter(pk__in=ids, closed_at=None).update(closed_at=Now())
+
+
+def close_healed() -> None:
+    """Uncertain mails that late replies have settled: their incidents are over, once nothing new has come for a while."""
+    quiet = Incident.objects.filter(closed_at=None, last_at__lt=Now() - QUIET, cause__startswith="unknown ")
+    quiet.filter(~_LEFT).update(closed_at=Now())
 
 
 def jobs_of(incident: Incident) -> QuerySet[MailJob]:

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mailjobs import answering, keeping, lost, queue, sharing, submission
+from mailjobs import answering, incidents, keeping, lost, queue, sharing, submission
 from mailjobs.core.lifecycle import Outcome, RecipientState, State
 from mailjobs.core.reply import ReplyClass
 from mailjobs.finishing import finish
@@ -287,6 +287,19 @@ def test_the_page_of_an_uncertain_mail_shows_the_evidence_and_both_answers() -> 
     client.post(f"/jobs/{by_worker.pk}/", {"action": "requeue", "confirm": "unknown"})
     by_worker.refresh_from_db()
     assert (by_worker.state, by_worker.possible_duplicate) == ("new", True)
+
+
+@pytest.mark.usefixtures("cast")
+def test_an_incident_of_uncertain_mails_is_over_when_late_replies_have_settled_them() -> None:
+    healed, left = jobs("bernd", 2)
+    settle([healed, left], LOST, ReplyClass.LOST_IN_BODY, State.UNKNOWN)
+    Incident.objects.update(last_at=timezone.now() - timedelta(minutes=2))
+    MailJob.objects.filter(pk=healed.pk).update(state="sent")
+    incidents.close_healed()
+    assert Incident.objects.filter(closed_at=None).exists(), "one of its mails is still uncertain"
+    MailJob.objects.filter(pk=left.pk).update(state="sent")
+    incidents.close_healed()
+    assert not Incident.objects.filter(closed_at=None).exists()
 
 
 @pytest.mark.usefixtures("cast")

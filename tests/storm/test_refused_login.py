@@ -18,6 +18,9 @@ ROUNDS = 3
 SESSIONS = 6  # of each connection, so that there is a rate to lose
 GOOD = ("good1", "good2")
 REFUSED = tuple(f"refused{number}" for number in range(ROUNDS))
+OPEN_INCIDENTS = (
+    """SELECT cause, failures FROM mailjobs_incident WHERE closed_at IS NULL AND reason = %s ORDER BY id"""
+)
 RESET = "from mailjobs import submission; from tests.cast import user; submission.requeue(user('bernd'), {ids})"
 
 
@@ -45,7 +48,8 @@ def test_j8_a_refused_login_costs_three_tries_at_most_and_slows_nobody_else(
             time.sleep(3)  # time enough to try again
             tries = {name: len(server.events_of("refused login", name)) for name in REFUSED}
             before = stack.states()
-            # How many incidents there are is asked here, before anything is corrected.
+            with stack.database() as database:
+                incidents = database.execute(OPEN_INCIDENTS, ["login_refused"]).fetchall()
             stack.configure(settings("right-1"))
             corrected = time.monotonic()
             wait_until(lambda: set(stack.states()) <= {"sent", "failed"}, seconds=60 + JOBS / 20, what="the waiting mails")
@@ -59,6 +63,7 @@ def test_j8_a_refused_login_costs_three_tries_at_most_and_slows_nobody_else(
         "Refused log-in",
         {
             "jobs of each refused account": JOBS,
+            "open incidents": len(incidents),
             "refused log-ins at the server": tries,
             "states before the correction": before,
             "others alone, mails/s": [round(each) for each in alone],
@@ -71,5 +76,6 @@ def test_j8_a_refused_login_costs_three_tries_at_most_and_slows_nobody_else(
     assert all(1 <= count <= 3 for count in tries.values())
     assert 1 <= before["failed"] <= sum(tries.values()), "the mails that met the refusal, and no others"
     assert before["new"] == JOBS * ROUNDS - before["failed"], "all others wait"
+    assert [failures for _cause, failures in incidents] == list(tries.values()), "one incident for each refused login"
     assert ratio >= 0.7
     assert judge(feeder.accepted, jobs, arrivals) == []
