@@ -16,9 +16,7 @@ from mailjobs.rows import update_returning
 OPEN_STATES = (StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN)
 _ROUNDS = 3  # of counting: somebody else may close an incident between two statements
 QUIET = timedelta(minutes=1)
-_LEFT = Exists(
-    InternalMessage.objects.filter(incident=OuterRef("pk"), job__state__in=OPEN_STATES)
-)
+_LEFT = Exists(InternalMessage.objects.filter(incident=OuterRef("pk"), job__state__in=OPEN_STATES))
 _Key = tuple[int, str]  # tenant, cause
 
 

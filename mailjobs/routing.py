@@ -31,6 +31,8 @@ from mailsettings.models import PrintModel, Tenant, User
 from mailsettings.selectors import AddressesInUse, World, addresses_in_use, find_secret, world_of
 from mailsettings.vault import SecretUnreadable, unseal
 
+# The newest alone would not do: of two changes the one that began first may be committed last.
+_LATEST_CHANGES = "SELECT id, at FROM mailsettings_auditevent ORDER BY id DESC LIMIT 100"
 Row = TypeVar("Row", bound=Model)
 
 
@@ -82,7 +84,7 @@ class Settings:
         these, ids = among("id", {job.tenant_id for job in jobs})
         firms = f"SELECT firm_id FROM mailsettings_tenant WHERE {these}"
         epochs = dict(read(f"SELECT id, policy_epoch FROM mailsettings_tenant WHERE {these} OR id IN ({firms})", [*ids, *ids]))
-        version = (read("SELECT id, at FROM mailsettings_auditevent ORDER BY id DESC LIMIT 1", []), copied_from())
+        version = (read(_LATEST_CHANGES, []), copied_from())
         if version != self.version or any(self.epochs.get(tenant, epoch) != epoch for tenant, epoch in epochs.items()):
             for known in (self.worlds, self.secrets, self.routes, self.epochs, self.tenants, self.users, self.print_models):
                 known.clear()
