@@ -24,7 +24,8 @@ from mailjobs.core.retry import given_up, next_try
 from mailjobs.finishing import Finished
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready
-from mailjobs.transports.registry import Session, open_session
+from mailjobs.tokens import open_session
+from mailjobs.transports.registry import Session
 
 log = structlog.get_logger(__name__)
 
@@ -258,7 +259,7 @@ class Line:
     async def _connect(self, seat: "_Seat") -> Session:
         try:
             async with asyncio.timeout_at(self._engine.direct_deadline):
-                session = await open_session(self._endpoint)
+                session = await open_session(self._endpoint, self._engine.database)
         except TimeoutError as late:
             raise TransportError(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT) from late
         if seat.shaken and not self._proven:
@@ -340,7 +341,7 @@ class Line:
             await database(sharing.pause, self.connection, self.fingerprint, outcome.error)
             await self._stop_all()
         elif outcome.reason in _TROUBLES:
-            await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase))
+            await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase, outcome.wait))
         if await database(sharing.is_closed, self.connection):
             await self._stop_all()
         elif outcome.state is State.NEW:  # a policy has changed: what was read before is judged anew, not broken off mail by mail

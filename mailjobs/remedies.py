@@ -137,6 +137,8 @@ TROUBLES: Mapping[str, object] = {
     Trouble.CERTIFICATE_UNTRUSTED: gettext_lazy("The mail server's certificate is not trusted"),
     Trouble.AUTH_NEEDS_TLS: gettext_lazy("The password would go over the network without TLS"),
     Trouble.MECHANISM_MISSING: gettext_lazy("The mail server offers no suitable way to log in"),
+    Trouble.MAILBOX_MISSING: gettext_lazy("No mailbox is named to log in to: enter it as the SMTP user"),
+    Trouble.BAD_REPLY: gettext_lazy("What answered is not the service that was meant"),
     Trouble.CLOSED_BY_SERVER: gettext_lazy("The mail server closed the connection"),
     Trouble.SMTPUTF8_MISSING: gettext_lazy("The mail server does not take international addresses"),
     Trouble.SIZE: gettext_lazy("The mail is larger than the mail server takes"),

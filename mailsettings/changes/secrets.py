@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailsettings.changes.book import Book, Owner, name_of, own_values, owner_filter, set_of, tenant_of
 from mailsettings.core.parameters import SECRET_KEYS, Holder, Layer, ParameterLevel
-from mailsettings.core.relay import SMTP_PASSWORD, Level, binding, oauth_binding
-from mailsettings.models import EmailAccount, ParameterSet, Secret, Tenant, User
-from mailsettings.selectors import general_layers, owner_of
+from mailsettings.core.relay import OAUTH_CONSENT, SMTP_PASSWORD, Level, binding, oauth_binding
+from mailsettings.models import Consent, EmailAccount, ParameterSet, Secret, Tenant, User
+from mailsettings.selectors import find_secret, general_layers, owner_of
 from mailsettings.vault import SecretUnreadable, seal, unseal
 
 
@@ -25,6 +26,32 @@ def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     sealed = seal(secret, owner=level.holder.owner, key=key, binding=bound)
     Secret.objects.update_or_create(**place, key=key, defaults={"sealed": sealed, "binding": bound})
     book.note(tenant_of(owner), "secret", f"{name_of(owner)}/{key}", {}, {"entered": True})
+
+
+def save_consent(book: Book, owner: Owner, refresh_token: str, *, mailbox: str) -> None:
+    """A mailbox has consented that the portal sends in its name; what was consented to before is forgotten."""
+    save_secret(book, owner, OAUTH_CONSENT, refresh_token)
+    row = secrets_of(owner).get(key=OAUTH_CONSENT)
+    told = {"mailbox": mailbox, "given_by": book.actor, "given_at": Now(), "renewed_at": Now(), "refusal": ""}
+    Consent.objects.update_or_create(secret=row, defaults=told)
+    book.note(tenant_of(owner), "consent", name_of(owner), {}, {"mailbox": mailbox})
+
+
+def renew_consent(owner: str, binding: str, given_at: str, *, refresh_token: str = "", refusal: str = "") -> None:
+    """The authority has answered a worker: with a new refresh token, with none (the old one holds), or with a refusal.
+
+    Not audited, nobody decided anything; without effect where the consent has been given anew or its endpoint changed since.
+    """
+    row = _consented(owner, binding, given_at)
+    if row is None:
+        return
+    if refusal:
+        Consent.objects.filter(secret=row).update(refusal=refusal)
+        return
+    Consent.objects.filter(secret=row).update(renewed_at=Now(), refusal="")
+    if refresh_token:
+        sealed = seal(refresh_token, owner=owner, key=OAUTH_CONSENT, binding=binding)
+        Secret.objects.filter(pk=row.pk).update(sealed=sealed)
 
 
 def forget_secret(book: Book, owner: Owner, key: str) -> None:
@@ -58,6 +85,14 @@ def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
 
 def _binding_of(level: Level, key: str) -> str:
     return binding(level) if key == SMTP_PASSWORD else oauth_binding(level)
+
+
+def _consented(owner: str, binding: str, given_at: str) -> Secret | None:
+    row = find_secret(owner, OAUTH_CONSENT)
+    if row is None or row.binding != binding:
+        return None
+    consent = Consent.objects.filter(secret=row).first()
+    return row if consent is not None and consent.given_at.isoformat() == given_at else None
 
 
 def _secrets_at_and_below(owner: Owner) -> QuerySet[Secret]:
