@@ -30,7 +30,7 @@ class Draft:
         self._mailbox, self._call, self._mail = mailbox, call, mail
 
     async def send(self, before_body: BeforeBody) -> Answer:
-        """The answer to the request that sends. Raises Withdrawn, and TransportError, before Phase.BODY where nothing was sent."""
+        """The answer to the request that sends. Raises Withdrawn or TransportError, before Phase.BODY where nothing was sent."""
         rest, files = await asyncio.to_thread(without_large_files, self._mail)
         made = _taken(await self._call("POST", f"{self._mailbox}/messages", headers=_MIME, body=base64.b64encode(rest)), 201)
         key = document_of(made).get("id")

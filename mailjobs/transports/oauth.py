@@ -5,6 +5,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from oauthlib.oauth2 import BackendApplicationClient, Client, OAuth2Error, WebApplicationClient
 
@@ -52,8 +53,8 @@ async def token_for_code(
 ) -> Token:
     """For the code that a consent has just brought, with the proof that it was asked for here (RFC 6749 4.1.3, RFC 7636)."""
     client = WebApplicationClient(source.client_id)
-    told = {"code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
-    form = client.prepare_request_body(**told, **({"client_secret": secret} if secret else {}))
+    kept: dict[str, Any] = {"client_secret": secret} if secret else {}
+    form = client.prepare_request_body(code=code, redirect_uri=redirect_uri, code_verifier=verifier, **kept)
     return await _ask(endpoint, source, client, form, [code, verifier, secret])
 
 

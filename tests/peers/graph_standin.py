@@ -1,7 +1,7 @@
 """A stand-in for Microsoft's authority and Graph: not Microsoft 365, but as strict as its documents say it is.
 
-`/{directory}/oauth2/v2.0/token` issues tokens with audience, scope and end to programs and for consents, whose refresh tokens serve
-once; `/v1.0/` takes mail as MIME, whole or as a draft with uploads. Everything public may be changed while it runs.
+`/{directory}/oauth2/v2.0/token` issues tokens with audience, scope and end, to programs and for consents, whose refresh tokens
+serve once; `/v1.0/` takes mail as MIME, whole or as a draft with uploads. Everything public may be changed while it runs.
 """
 
 import base64
@@ -113,12 +113,7 @@ class GraphStandIn:
         self._spent: set[str] = set()
         self._uploads: dict[str, tuple[str, dict[str, Any], bytearray]] = {}
         self._under_way: dict[str, int] = {}
-        stand_in = self
-
-        class Handler(_Handler):
-            peer = stand_in
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"peer": self}))
         self._server.daemon_threads = True
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port: int = self._server.server_address[1]
@@ -253,16 +248,15 @@ class GraphStandIn:
         if needed not in scopes:
             raise Refusal(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
         with self._one_of_few(mailbox):
-            match method, rest:
-                case "POST", ["sendMail"]:
-                    self._send(mailbox, self._mime(headers, body))
-                    return 202, None
-                case "POST", ["messages"]:
-                    key = f"AAMk{uuid.uuid4().hex}="
-                    self.drafts[key] = _Draft(mailbox, self._mime(headers, body))
-                    return 201, {"id": key, "isDraft": True}
-                case _, ["messages", key, *action]:
-                    return self._of_draft(method, unquote(key), action, body)
+            if (method, rest) == ("POST", ["sendMail"]):
+                self._send(mailbox, self._mime(headers, body))
+                return 202, None
+            if (method, rest) == ("POST", ["messages"]):
+                key = f"AAMk{uuid.uuid4().hex}="
+                self.drafts[key] = _Draft(mailbox, self._mime(headers, body))
+                return 201, {"id": key, "isDraft": True}
+            if rest[0] == "messages":
+                return self._of_draft(method, unquote(rest[1]), "/".join(rest[2:]), body)
         raise Refusal(404, "ResourceNotFound", f"No such resource: {path}")
 
     @contextmanager
@@ -310,32 +304,34 @@ class GraphStandIn:
         if fault == "drop":
             raise Gone
 
-    def _of_draft(self, method: str, key: str, action: list[str], body: bytes) -> tuple[int, dict[str, object] | None]:
+    def _of_draft(self, method: str, key: str, action: str, body: bytes) -> tuple[int, dict[str, object] | None]:
         draft = self.drafts.get(key)
         if draft is None:
             raise Refusal(404, "ErrorItemNotFound", "The specified object was not found in the store.")
         match method, action:
-            case "DELETE", []:
+            case "DELETE", "":
                 del self.drafts[key]
                 return 204, None
-            case "POST", ["attachments"]:
+            case "POST", "attachments":
                 item = json.loads(body)
                 draft.files.append((item, base64.b64decode(item["contentBytes"], validate=True)))
                 return 201, {"id": str(uuid.uuid4())}
-            case "POST", ["attachments", "createUploadSession"]:
+            case "POST", "attachments/createUploadSession":
                 item = json.loads(body)["AttachmentItem"]
                 if item["size"] < SMALLEST_UPLOAD:
                     raise Refusal(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", "Attachment size is too small.")
                 upload = f"/upload/{uuid.uuid4()}"
                 self._uploads[upload] = (key, item, bytearray())
                 return 201, {"uploadUrl": f"{self.authority}{upload}?authtoken=key", "nextExpectedRanges": ["0-"]}
-            case "POST", ["send"]:
+            case "POST", "send":
                 for item, data in draft.files:
                     kind, _, subtype = str(item["contentType"]).partition("/")
                     draft.mail.add_attachment(data, maintype=kind, subtype=subtype, filename=item["name"])
                 self._send(draft.mailbox, draft.mail)
                 del self.drafts[key]
                 return 202, None
+            case _:
+                pass
         raise Refusal(405, "ErrorInvalidRequest", f"{method} {action}")
 
     def _take_range(self, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, object] | None]:

@@ -1,4 +1,4 @@
-"""Send systems 10 and 11 against a strict stand-in of Graph: what is handed over, what every refusal comes to, what is withdrawn."""
+"""Send systems 10 and 11 against a strict stand-in of Graph: what is handed over, refused, lost and withdrawn."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -52,16 +52,15 @@ class Letter:
     def __init__(self, *files: bytes, to: str = CLIENT, sender: str = OFFICE, go_on: bool = True, head: str = "") -> None:
         self.message_id = f"<{uuid.uuid4()}@test.local>"
         lines = [f"From: {sender}", f"To: {to}", "Subject: Test", f"Message-ID: {self.message_id}", "MIME-Version: 1.0"]
-        headers = "".join(
-            f"{line}\r\n" for line in [*lines, *([head] if head else []), 'Content-Type: multipart/mixed; boundary="=_b"']
-        )
+        lines += [head] if head else []
+        headers = "".join(f"{line}\r\n" for line in [*lines, 'Content-Type: multipart/mixed; boundary="=_b"'])
         self.parts: list[bytes | Base64Lines] = [
             headers.encode(),
             b"\r\n--=_b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n..ein Punkt\r\nGr\xc3\xbc\xc3\x9fe\r\n",
         ]
         for number, data in enumerate(files):
-            name = f'attachment; filename="{number}.pdf"'
-            part = f"--=_b\r\nContent-Type: application/pdf\r\nContent-Disposition: {name}\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+            about = f'Content-Disposition: attachment; filename="{number}.pdf"\r\nContent-Transfer-Encoding: base64'
+            part = f"--=_b\r\nContent-Type: application/pdf\r\n{about}\r\n\r\n"
             self.parts += [part.encode(), Base64Lines(data)]
         self.parts.append(b"--=_b--\r\n")
         self.sender, self.go_on, self.asked = sender, go_on, 0
