@@ -107,13 +107,6 @@ async def test_open_session_gives_the_refusal_of_a_token(server: Postfix, mechan
         assert "status" in str(error), str(error)  # what the challenge said (RFC 7628 3.2.2)
 
 
-async def test_open_session_is_told_that_the_check_failed_for_now(server: Postfix, mechanism: str) -> None:
-    error = await refused(endpoint(server, "broken"))
-    assert error.reply is not None
-    assert settle(HandOver(error=error), [STRANGER], sender=ANNA).state in {State.DEFERRED, State.FAILED}
-    assert error.reply.code in {454, 535}
-
-
 async def test_submit_is_refused_a_sender_of_somebody_else(server: Postfix, mechanism: str) -> None:
     async with session_to(endpoint(server, token())) as session:
         outcome = await Letter().over(session, STRANGER, sender="bernd@test.local")
