@@ -129,8 +129,8 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Remedy], ...] = (
         Remedy(
             gettext_lazy("The mailbox's consent has expired or was withdrawn"),
             gettext_lazy(
-                "The authority issues no access for it any more. Connect the mailbox again in the settings; the waiting mails then "
-                "go by themselves, and this one after its send status is reset."
+                "The authority issues no access for it any more. Connect the mailbox again in the settings; the waiting mails "
+                "then go by themselves, and this one after its send status is reset."
             ),
             ADMINISTRATOR,
             settings=True,
@@ -153,8 +153,8 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Remedy], ...] = (
         Remedy(
             gettext_lazy("The portal's registration lacks a permission"),
             gettext_lazy(
-                "In the app registration Mail.Send is needed, for mails of more than about 3 MB Mail.ReadWrite too, granted by an "
-                "administrator. A policy may also keep the app from this mailbox."
+                "In the app registration Mail.Send is needed, for mails of more than about 3 MB Mail.ReadWrite too, granted by "
+                "an administrator. A policy may also keep the app from this mailbox."
             ),
             ADMINISTRATOR,
             settings=True,
@@ -165,8 +165,8 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Remedy], ...] = (
         Remedy(
             gettext_lazy("The mail server does not accept the access token"),
             gettext_lazy(
-                "The mailbox is not the one that has consented, or the app registration lacks SMTP.Send or SMTP.SendAsApp, or SMTP is "
-                "switched off for this mailbox. Correct that, or connect the mailbox again in the settings."
+                "The mailbox is not the one that has consented, or the app registration lacks SMTP.Send or SMTP.SendAsApp, or "
+                "SMTP is switched off for this mailbox. Correct that, or connect the mailbox again in the settings."
             ),
             ADMINISTRATOR,
             settings=True,

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from django.conf import settings as installation
 from django.db import Error as DatabaseError
 
-from mailjobs.core.authorities import GRAPH, authority_of, mailbox_scope, program_scope
+from mailjobs.core.authorities import authority_of, mailbox_scope, program_scope
 from mailjobs.core.envelope import Endpoint, TokenSource
 from mailjobs.core.limits import Limits, limits_of
 from mailjobs.core.plan import Refusal, redirect_now
@@ -22,7 +22,7 @@ from mailjobs.models import MailJob
 from mailjobs.refusals import details_of
 from mailsettings.core.facts import Facts
 from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
-from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
+from mailsettings.core.relay import GRAPH, OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
 from mailsettings.installation import copied_from
 from mailsettings.models import AuditEvent, Consent, User

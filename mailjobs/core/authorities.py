@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 MICROSOFT: Final = "https://login.microsoftonline.com"
 GOOGLE: Final = "https://accounts.google.com"
-GRAPH: Final = "https://graph.microsoft.com/v1.0"
 ANY_ORGANISATION: Final = "organizations"  # Microsoft's name for "whichever the mailbox belongs to"
 
 # National clouds have their own Exchange Online: authority → the resource whose SMTP permissions are meant.

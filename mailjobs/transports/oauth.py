@@ -16,6 +16,7 @@ from mailjobs.transports.web_reply import reply_of
 
 USUAL_SECONDS = 300  # of a token that does not say how long it holds
 _LONGEST_TOKEN = 16_384
+_VERIFIER_LENGTH = 64
 _VISIBLE = re.compile(rf"[\x21-\x7e]{{1,{_LONGEST_TOKEN}}}")
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
 
@@ -28,6 +29,28 @@ class Token:
     seconds: int
     refresh: str = field(default="", repr=False)
     mailbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A consent that was asked for: the address to send the browser to, and what proves later that it was asked for here."""
+
+    url: str
+    verifier: str = field(repr=False)
+
+
+def consent_address(
+    authorize_url: str, client_id: str, scope: str, *, redirect_uri: str, state: str, **more: str
+) -> Asked | None:
+    """Where somebody consents, with PKCE (RFC 6749 4.1.1, RFC 7636); None where `authorize_url` is no https address."""
+    client = WebApplicationClient(client_id)
+    verifier = client.create_code_verifier(_VERIFIER_LENGTH)
+    proof = {"code_challenge": client.create_code_challenge(verifier, "S256"), "code_challenge_method": "S256"}
+    try:
+        url = client.prepare_request_uri(authorize_url, redirect_uri, scope=scope, state=state, **proof, **more)
+    except (OAuth2Error, ValueError):
+        return None
+    return Asked(str(url), verifier)
 
 
 async def token_of_program(endpoint: Endpoint, source: TokenSource, *, secret: str) -> Token:

@@ -17,7 +17,7 @@ from mailsettings.vault import SecretUnreadable, seal, unseal
 
 def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved."""
-    level = _level_of(owner)
+    level = level_of(owner)
     bound = _binding_of(level, key)
     place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": set_of(owner)}
     known = Secret.objects.filter(**place, key=key, binding=bound).first()
@@ -71,7 +71,7 @@ def secrets_of(owner: Owner) -> QuerySet[Secret]:
 
 def secret_fits(owner: Owner, secret: Secret) -> bool:
     """Whether a stored secret may still be offered: server, port, user and TLS are those it was entered for (P5)."""
-    return secret.binding == _binding_of(_level_of(owner), secret.key)
+    return secret.binding == _binding_of(level_of(owner), secret.key)
 
 
 def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
@@ -80,7 +80,23 @@ def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
         holder = _owner_of_secret(secret)
         if holder is not None and not secret_fits(holder, secret):
             message = _("%(name)s: the password must be entered again, because server, port, user or TLS have changed.")
+            if secret.key == OAUTH_CONSENT:
+                message = _("%(name)s: the mailbox must be connected again, because its server, user or authority have changed.")
+            elif secret.key != SMTP_PASSWORD:
+                message = _("%(name)s: the client secret must be entered again, because server, user or authority have changed.")
             book.warnings.append(message % {"name": name_of(holder)})
+
+
+def level_of(owner: Owner) -> Level:
+    """Where a secret stands, with what its level may borrow a server from (R3)."""
+    if isinstance(owner, EmailAccount):
+        generals = general_layers(owner.tenant)
+        return Level("", owner.slug, _account_holder(owner), tuple(layer.holder for layer in generals))
+    tenant = tenant_of(owner)
+    layers: Sequence[Layer] = general_layers(tenant)
+    if isinstance(owner, Tenant):
+        return Level(layers[0].level, owner.slug, _raw_holder(owner), tuple(layer.holder for layer in layers[1:]))
+    return Level(ParameterLevel.USER, owner.login, _raw_holder(owner), tuple(layer.holder for layer in layers))
 
 
 def _binding_of(level: Level, key: str) -> str:
@@ -117,18 +133,6 @@ def _same_secret(known: Secret, secret: str, *, owner: str) -> bool:
         return unseal(bytes(known.sealed), owner=owner, key=known.key, binding=known.binding) == secret
     except SecretUnreadable:
         return False
-
-
-def _level_of(owner: Owner) -> Level:
-    """Where a secret stands, with what its level may borrow a server from (R3)."""
-    if isinstance(owner, EmailAccount):
-        generals = general_layers(owner.tenant)
-        return Level("", owner.slug, _account_holder(owner), tuple(layer.holder for layer in generals))
-    tenant = tenant_of(owner)
-    layers: Sequence[Layer] = general_layers(tenant)
-    if isinstance(owner, Tenant):
-        return Level(layers[0].level, owner.slug, _raw_holder(owner), tuple(layer.holder for layer in layers[1:]))
-    return Level(ParameterLevel.USER, owner.login, _raw_holder(owner), tuple(layer.holder for layer in layers))
 
 
 def _raw_holder(owner: Tenant | User) -> Holder:

@@ -11,6 +11,7 @@ from mailsettings.core.sender import SenderDecision
 
 SMTP_PASSWORD = "smtp_password"  # noqa: S105 (a key, no secret)
 OAUTH_SECRET = "oauth_client_secret"  # noqa: S105 (a key, no secret)
+GRAPH = "https://graph.microsoft.com/v1.0"  # where no level names another, as national clouds have it
 OAUTH_CONSENT = "oauth_refresh_token"  # a mailbox's consent: no parameter, nobody types it
 
 
@@ -77,7 +78,7 @@ class Connection:
         """What throttles, pauses and sessions are shared by (delivery contract 4)."""
         endpoint = f"{self.host.lower()}:{self.port}"
         if self.system.over is not Over.SMTP:
-            endpoint = self.server.text("ews_url" if self.system.over is Over.EWS else "graph_url")
+            endpoint = self.server.text("ews_url") if self.system.over is Over.EWS else self.server.text("graph_url") or GRAPH
         login = self.username
         if self.system.credentials is Credentials.OAUTH and not login:  # a program that may send from several mailboxes
             login = self.login.text("oauth_client_id")

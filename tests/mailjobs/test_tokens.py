@@ -1,4 +1,4 @@
-"""Access tokens end to end: one for all workers, fetched by one at a time, in no log, task or error; what a refusal comes to (J8)."""
+"""Access tokens end to end: one for all workers, fetched by one at a time, shown nowhere; what a refusal comes to (J8)."""
 
 import asyncio
 import base64
@@ -23,6 +23,7 @@ from mailjobs.models import AccessToken, Incident, MailJob, SharedConnection
 from mailjobs.preparation import Ready, prepare_unclaimed
 from mailjobs.remedies import remedy_for
 from mailjobs.submission import requeue, submit, submit_many
+from mailjobs.transports.oauth import token_of_program
 from mailsettings.changes import Book, own_values, save_parameters, save_secret
 from mailsettings.changes.secrets import save_consent
 from mailsettings.models import Consent, Secret, Tenant
@@ -390,7 +391,7 @@ async def test_an_authority_is_judged_like_any_server(service: GraphStandIn) -> 
     """Z6."""
     source = TokenSource("https://127.1/x/oauth2/v2.0/token", "portal", "x", "tenant:1", "")
     with pytest.raises(TransportError) as caught:
-        await tokens.token_of_program(Endpoint("graph.example", 443, "implicit", 11), source, secret=SECRET)
+        await token_of_program(Endpoint("graph.example", 443, "implicit", 11), source, secret=SECRET)
     assert (caught.value.phase, str(caught.value)) == (
         Phase.RESOLVE,
         "host_not_allowed: this server name or port is not allowed",
