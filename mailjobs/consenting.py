@@ -1,4 +1,4 @@
-"""A mailbox consents, in the browser, that the portal sends in its name (authorization code with PKCE: RFC 6749 4.1, RFC 7636)."""
+"""A mailbox consents, in the browser, that the portal sends in its name (authorization code with PKCE: RFC 6749 4.1, 7636)."""
 
 import asyncio
 from dataclasses import dataclass

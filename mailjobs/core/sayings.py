@@ -110,7 +110,6 @@ PECULIARITIES: Final[tuple[Saying, ...]] = (
     Saying(ReplyClass.LOGIN_REFUSED, "oauth", text=_words(r"^HTTP (invalid|unauthorized|access|consent|interaction|login)_\w+")),
     Saying(ReplyClass.LOGIN_REFUSED, "graph", codes=frozenset({400, 401, 403}), text=_words(r"^HTTP"), phases=_AUTH),
     Saying(ReplyClass.CONFIGURATION, "graph", codes=frozenset({404}), text=_words(r"^HTTP"), phases=_AUTH),
-    Saying(ReplyClass.LOGIN_REFUSED, "graph", codes=frozenset({403}), text=_words(r"ErrorAccessDenied|Authorization_Request")),
     Saying(ReplyClass.CONFIGURATION, "graph", codes=frozenset({404}), text=_words(r"InvalidUser|ResourceNotFound|MailboxNot")),
     Saying(
         ReplyClass.TEMPORARY, "graph", codes=frozenset({408, 500, 502, 503, 504}), text=_words(r"^HTTP"), phases=_LATER_THAN_AUTH

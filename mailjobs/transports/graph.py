@@ -4,6 +4,7 @@ Graph has no envelope: it sends to whom the mail's own fields name, all or none.
 """
 
 import base64
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
@@ -18,6 +19,7 @@ from mailjobs.transports.web_reply import reply_of
 
 _RENEW_SECONDS = 60.0  # before a token ends it opens no further mail
 _LOST = frozenset({502, 504})  # a gateway lost the answer: nobody knows what became of the request
+_NO_PERMISSION = re.compile(r"ErrorAccessDenied|Authorization_\w+")
 _MIME = {"Content-Type": "text/plain"}
 
 
@@ -114,7 +116,7 @@ class GraphSession:
 
     async def _try_token(self) -> None:
         """Ask for something small that the token need not allow: only 401 says that it is none."""
-        if not self.endpoint.username and self.endpoint.token is not None and not self.endpoint.token.consent:
+        if not self._is_one_mailbox:
             return  # the sender of each mail names the mailbox
         answer = await self._call("GET", f"{self._mailbox('')}?$select=id", headers={}, phase=Phase.AUTH)
         if answer.status in {401, 429} or answer.status >= 500:
@@ -122,7 +124,7 @@ class GraphSession:
 
     def _mailbox(self, sender: str) -> str:
         """The mailbox that sends: the one named, else the one that has consented, else the sender's own."""
-        user = self.endpoint.username or ("" if self.endpoint.token and self.endpoint.token.consent else sender)
+        user = self.endpoint.username or ("" if self._is_one_mailbox else sender)
         return f"{self._base}/users/{quote(user, safe='@')}" if user else f"{self._base}/me"
 
     async def _call(
@@ -157,4 +159,11 @@ class GraphSession:
         return self._outcome(envelope, reply)
 
     def _outcome(self, envelope: Envelope, reply: Reply) -> HandOver:
+        """A login without the permission gets the same answer for every mail, unless each sender has a mailbox of its own."""
+        if reply.code == 403 and _NO_PERMISSION.search(reply.text) and self._is_one_mailbox:
+            return HandOver(error=TransportError(phase=Phase.AUTH, reply=reply))
         return HandOver(recipients=dict.fromkeys(envelope.recipients, reply), final=reply)
+
+    @property
+    def _is_one_mailbox(self) -> bool:
+        return bool(self.endpoint.username or self.endpoint.token is None or self.endpoint.token.consent)

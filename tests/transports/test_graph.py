@@ -222,6 +222,14 @@ async def test_submit_is_refused_a_sender_of_somebody_else(service: GraphStandIn
     assert (allowed.state, refused.state, refused.reason) == (State.SENT, State.FAILED, ReplyClass.SENDER_REFUSED)
 
 
+async def test_submit_blames_the_sender_where_each_has_a_mailbox_of_its_own(service: GraphStandIn) -> None:
+    service.faults.append("403:ErrorAccessDenied")
+    source = TokenSource("", "", "", "", "")
+    async with session_to(endpoint(service, username="", token=source)) as session:
+        outcome = settled(await Letter().over(session))
+    assert (outcome.state, outcome.login_refused) == (State.FAILED, False)
+
+
 async def test_submit_meets_the_limit_of_requests_at_once(service: GraphStandIn) -> None:
     service.at_once = 0
     async with session_to(endpoint(service)) as session:
