@@ -1,20 +1,29 @@
 """Send systems 8 and 9 against Postfix with Dovecot's SASL, which asks whether a token holds: every refusal, one attempt."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from mailjobs import delivery
+from mailjobs.consenting import ask, place_of, receive
 from mailjobs.core.envelope import Endpoint, HandOver, Phase, TransportError, Trouble
 from mailjobs.core.lifecycle import State, settle
+from mailjobs.models import Attempt, MailJob
+from mailjobs.submission import submit
 from mailjobs.transports import registry, smtp_oauth2
 from mailjobs.transports.smtp_connection import SmtpConnection, Timeouts
 from mailjobs.transports.smtp_dialogue import SmtpSession
 from mailjobs.transports.transcript import hide
+from mailsettings.changes import Book
+from mailsettings.models import Tenant
+from tests.cast import invoice, move_in, user
 from tests.peers.fixtures import Peers, Postfix
+from tests.peers.graph_standin import GraphStandIn
 from tests.peers.tokens import SMTP_AUDIENCE, issue, revoke
 from tests.transports.test_smtp_password import ANNA, STRANGER, Letter
 
@@ -155,3 +164,45 @@ async def test_respond_keeps_what_the_challenge_says(challenge: bytes, said: str
     for kind, end in ((smtp_oauth2._OAuthBearer, b"\x01"), (smtp_oauth2._XOAuth2, b"")):
         made = kind(Endpoint("mail.test.local", 587, "starttls", 8, username=ANNA, secret="t"))
         assert (await made.respond(challenge), made.status) == (end, said)
+
+
+# The whole way: settings, consent, token, Postfix
+
+
+@pytest.fixture
+def authority() -> Iterator[GraphStandIn]:
+    with GraphStandIn() as running:
+        running.apps["portal"].mailbox = ANNA
+        yield running
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("by", ["program", "mailbox"])
+def test_a_firm_sends_with_tokens_of_its_authority(server: Postfix, authority: GraphStandIn, by: str) -> None:
+    connection = {
+        "send_system": 9,
+        "smtp_server": "localhost",
+        "smtp_port": server.ports["oauth"],
+        "smtp_user": ANNA if by == "program" else None,
+        "sender_address": ANNA,
+        "always_use_sender_address": True,
+        "oauth_authority": authority.authority,
+        "oauth_client_id": "portal",
+        "oauth_client_secret": "client-secret-of-the-tests",
+        "ca_certificate": f"{server.ca_certificate}\n{authority.ca_pem}",
+    }
+    move_in(parameters=connection)
+    if by == "mailbox":
+        place = place_of(Tenant.objects.get(slug="huber"))
+        asked = ask(place, state="x", redirect_uri="https://portal.example/mailboxes/callback/")
+        assert asked is not None
+        code = parse_qs(urlsplit(authority.consent(asked.url, ANNA)).query)["code"][0]
+        mailbox = receive(
+            Book("anna"), place, code=code, verifier=asked.verifier, redirect_uri="https://portal.example/mailboxes/callback/"
+        )
+        assert mailbox == ANNA
+    submit(user("bernd"), invoice())
+    assert delivery.run(until_empty=True).document()["sent"] == 1
+    job = MailJob.objects.get()
+    assert len(server.delivered(job.message_id)) == 1
+    assert not any("Bearer" in line or "eyJ" in line for line in Attempt.objects.get(job=job).dialogue)
