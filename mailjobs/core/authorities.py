@@ -9,11 +9,13 @@ MICROSOFT: Final = "https://login.microsoftonline.com"
 GOOGLE: Final = "https://accounts.google.com"
 ANY_ORGANISATION: Final = "organizations"  # Microsoft's name for "whichever the mailbox belongs to"
 
-# National clouds have their own Exchange Online: authority → the resource whose SMTP permissions are meant.
+# National clouds have their own Exchange Online: authority → the resource whose SMTP permissions are meant. A program and a mailbox
+# name the worldwide one differently.
 # https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+_WORLDWIDE: Final = "https://outlook.office365.com"
 _OUTLOOK = MappingProxyType(
     {
-        "login.microsoftonline.com": "https://outlook.office365.com",
+        "login.microsoftonline.com": _WORLDWIDE,
         "login.microsoftonline.us": "https://outlook.office365.us",
         "login.partner.microsoftonline.cn": "https://partner.outlook.cn",
         "login.chinacloudapi.cn": "https://partner.outlook.cn",
@@ -56,6 +58,8 @@ def mailbox_scope(authority: str, graph_url: str) -> str:
     if _host(authority) == _host(GOOGLE):
         return "https://mail.google.com/"
     resource = _resource(authority, graph_url)
+    if resource == _WORLDWIDE:
+        resource = "https://outlook.office.com"
     permissions = ("Mail.Send", "Mail.ReadWrite") if graph_url else ("SMTP.Send",)
     return " ".join(f"{resource}/{permission}" for permission in permissions)
 
@@ -70,7 +74,7 @@ def _resource(authority: str, graph_url: str) -> str:
     if graph_url:
         parts = urlsplit(graph_url)
         return f"{parts.scheme}://{parts.netloc}"
-    return _OUTLOOK.get(_host(authority or MICROSOFT), "https://outlook.office365.com")
+    return _OUTLOOK.get(_host(authority or MICROSOFT), _WORLDWIDE)
 
 
 def _host(address: str) -> str:

@@ -365,7 +365,7 @@ def test_authority_of_knows_where_tokens_are_issued(authority: str, tenant: str,
 @pytest.mark.parametrize(
     ("authority", "graph_url", "program", "mailbox"),
     [
-        ("", "", "https://outlook.office365.com/.default", "https://outlook.office365.com/SMTP.Send"),
+        ("", "", "https://outlook.office365.com/.default", "https://outlook.office.com/SMTP.Send"),
         (
             "",
             "https://graph.microsoft.com/v1.0",
