@@ -21,6 +21,7 @@ from mailjobs.transports.smtp_reply import parse_reply
 from mailjobs.transports.transcript import HIDDEN, Transcript, hide, printable
 
 MOST_AUTH_ROUNDS = 10
+LONGEST_COMMAND = 510  # octets without CRLF, RFC 5321 section 4.5.3.1.4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -121,13 +122,17 @@ class SmtpConnection:
             raise RuntimeError("a second AUTH in one session would be a second attempt")
         self._auth_begun = True
         spoken = [] if initial is None else [base64.b64encode(initial).decode() or "="]
-        line = " ".join(["AUTH", mechanism, *spoken])
-        response = await self._say_secret(line, f"AUTH {mechanism} {HIDDEN}" if spoken else line, spoken)
+        line, shown = " ".join(["AUTH", mechanism, *spoken]), f"AUTH {mechanism}" + f" {HIDDEN}" * len(spoken)
+        owed = spoken[0] if len(line) > LONGEST_COMMAND else ""
+        if owed:  # RFC 4954 section 4: then the server asks for it with a challenge
+            line = shown = f"AUTH {mechanism}"
+        response = await self._say_secret(line, shown, spoken)
         for _ in range(MOST_AUTH_ROUNDS):
             if response.code != 334:
                 break
-            spoken.append(base64.b64encode(await respond(_challenge(response.message))).decode())
-            response = await self._say_secret(spoken[-1], HIDDEN, spoken)
+            answer, owed = owed or base64.b64encode(await respond(_challenge(response.message))).decode(), ""
+            spoken.append(answer)
+            response = await self._say_secret(answer, HIDDEN, spoken)
         reply = parse_reply(response.code, self._hide(response.message, spoken))
         if reply.code != 235:
             raise self._refused(Phase.AUTH, reply)
