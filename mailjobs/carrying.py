@@ -4,10 +4,10 @@ import asyncio
 import random
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 from django.conf import settings
@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is closed
 ASK_AGAIN_SECONDS = 1.0  # after another worker was found to have all sessions
+KEPT_SECONDS = 0.02  # how long a result may wait to be written down with the next mark
 SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with a leased mail
 _TROUBLES = frozenset({ReplyClass.THROTTLED, ReplyClass.QUOTA, ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.TLS_RETRY})
 
@@ -39,6 +40,7 @@ class Host(Protocol):
     """What a line asks of its engine."""
 
     name: str
+    under_way: int  # mails that sessions are carrying
     concurrency: int | None
     only: tuple[int, ...] | None
     stop: threading.Event
@@ -121,7 +123,11 @@ class Line:
                 if session is not None and not session.usable:
                     await session.close()
                     session = None
-                session = await self._carry(ready, session, seat)
+                self._engine.under_way += 1
+                try:
+                    session = await self._carry(ready, session, seat)
+                finally:
+                    self._engine.under_way -= 1
         except DatabaseError:
             log.exception("the database failed; the leases of what waits run out", connection=self.connection)
         finally:
@@ -213,8 +219,8 @@ class Line:
             await self._settled(way, internal_error(ready.job, error))
         else:
             way.dialogue = tuple(session.transcript)
-            if outcome.state is State.SENT:  # the next mail's envelope is said while this is written down
-                seat.recording = asyncio.create_task(self._engine.write_down(self._finished(way, outcome)))
+            if outcome.state is State.SENT:
+                self._keep(seat, self._finished(way, outcome))
                 await self._praise()
             else:
                 await self._settled(way, outcome)
@@ -290,6 +296,7 @@ class Line:
 
                 async def before_body() -> bool:
                     limit.reschedule(None)
+                    seat.record()
                     marked = await write(mark)
                     await seat.recorded()  # at most one mail of a session is on the wire and not recorded
                     return marked
@@ -348,6 +355,14 @@ class Line:
             for ready in self._waiting.drain():
                 self._waiting.push(replace(ready, parts=()), ready.job.tenant_id, Lane(ready.job.lane))
 
+    def _keep(self, seat: "_Seat", finished: Finished) -> None:
+        """A result is written down with the mark of the session's next mail, whose envelope is said meanwhile; else very soon."""
+        seat.write_down, seat.finished = self._engine.write_down, finished
+        if self._waiting:
+            seat.timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, seat.record)
+        else:
+            seat.record()
+
     async def _praise(self) -> None:
         """A mail was taken after a throttle: said once."""
         if self._throttled:
@@ -369,10 +384,23 @@ class _Seat:
     lease: int
     shaken: bool
     paced: bool
+    write_down: Callable[[Finished], Coroutine[Any, Any, None]] | None = None
+    finished: Finished | None = None
+    timer: asyncio.TimerHandle | None = None
     recording: asyncio.Task[None] | None = None
+
+    def record(self) -> None:
+        """Begin to write the last mail's result down, where that has not begun."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        if self.finished is not None and self.write_down is not None:
+            self.recording = asyncio.create_task(self.write_down(self.finished))
+            self.finished = None
 
     async def recorded(self) -> None:
         """Return when the last mail's result stands in the database."""
+        self.record()
         if self.recording is not None:
             await self.recording
             self.recording = None

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -168,7 +168,8 @@ class Engine:
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
         sys.setswitchinterval(SWITCH_SECONDS)
         self.database, self._writer = Database(), Database()  # what is on the wire never waits for the next claim
-        self.write = Collector(self._writer, finishing.write)
+        self.under_way = 0
+        self.write = Collector(self._writer, finishing.write, enough=self._all_are_there)
         self.settings = Settings()
         self.load = Collector(self.database, self._load)
         self.use = Collector(self._writer, sharing.use)
@@ -272,6 +273,10 @@ class Engine:
 
     def _load(self, items: list[Ready]) -> Sequence[Prepared]:
         return preparation.load(items, self.settings)
+
+    def _all_are_there(self, items: Iterable[queue.Mark | finishing.Finished]) -> bool:
+        """Whether every session waits for its mark; with each comes the result of the mail before."""
+        return sum(isinstance(item, queue.Mark) for item in items) >= self.under_way
 
     def _line(self, ready: Ready) -> Line:
         line = self._lines.get(ready.route.fingerprint)

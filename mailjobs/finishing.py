@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from mailjobs import queue, sharing
+from mailjobs import handed_over, queue, sharing
 from mailjobs.core.envelope import Reply
 from mailjobs.core.lifecycle import Outcome, RecipientState, State
 from mailjobs.models import FINAL_STATES, Attempt, FrozenMail, JobRecipient, MailJob, StateChoices
@@ -83,6 +83,16 @@ def _is_plain(results: Sequence[Finished]) -> bool:
 
 def finish(results: Sequence[Finished]) -> None:
     """Record how attempts ended. Needs a transaction."""
+    if connection.vendor == "postgresql" and (usual := [result for result in results if handed_over.is_usual(result)]):
+        handed_over.record(usual)
+        _finish([result for result in results if not handed_over.is_usual(result)])
+    else:
+        _finish(results)
+    if uses := [result.use for result in results if result.use is not None]:
+        sharing.end_uses(uses)
+
+
+def _finish(results: Sequence[Finished]) -> None:
     if not results:
         return
     groups: dict[tuple[Any, ...], list[Finished]] = defaultdict(list)
@@ -102,8 +112,6 @@ def finish(results: Sequence[Finished]) -> None:
     _set_recipients(changed)
     insert_new(Attempt, _ATTEMPT, [_attempt(result) for result in results])
     record(settled)
-    if uses := [result.use for result in results if result.use is not None]:
-        sharing.end_uses(uses)
     forgotten = [result.job.pk for result in changed if not result.keep and result.outcome.state is State.SENT]
     if forgotten:
         FrozenMail.objects.filter(job__in=forgotten).delete()

@@ -6,8 +6,9 @@ old epoch changes nothing, save that a late 2xx heals `unknown` (`finishing`). W
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -33,26 +34,22 @@ from mailjobs.rows import among, changed, now_sql, read, update_returning
 from mailjobs.selectors import closed
 from mailsettings import policy_lock
 from mailsettings.installation import copied_from
-from mailsettings.models import PrintModel, Tenant, User
 
 POISON_AFTER = 3  # workers lost before any reply
 HELD_FOR_ONE_CONNECTION = 256  # leased at once by a worker: no slow server fills its hands
 OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
-_CLAIMED = [
+_ASKED_FOR = {
     "id",
     "tenant_id",
     "user_id",
     "print_model_id",
     "account_id",
+    "run",
     "connection_id",
     "lane",
-    "run",
     "state",
     "epoch",
-    "direct",
-    "unattended",
     "due_at",
-    "first_due_at",
     "held_reason",
     "held_for",
     "approved",
@@ -61,6 +58,9 @@ _CLAIMED = [
     "lost_leases",
     "possible_duplicate",
     "unknown_policy",
+    "direct",
+    "unattended",
+    "first_due_at",
     "channel",
     "send_system",
     "sender_address",
@@ -72,7 +72,8 @@ _CLAIMED = [
     "sha256",
     "redirected_then",
     "captured_then",
-]
+}
+_CLAIMED = [field.attname for field in MailJob._meta.concrete_fields if field.attname in _ASKED_FOR]  # as `from_db` wants them
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +116,14 @@ def claim(worker: str, room: int, *, turn: int = 0, held: Mapping[int, int] | No
     groups = [group for group in _groups(room) if group.connection not in shut]
     caps = {group.connection: HELD_FOR_ONE_CONNECTION - (held or {}).get(group.connection, 0) for group in groups}
     shares = share_out(groups, room, turn, caps)
-    return _with_people(_claim_shares(worker, shares)) if shares else []
+    return _claim_shares(worker, shares) if shares else []
 
 
 def claim_these(worker: str, ids: Sequence[int]) -> list[MailJob]:
     """Lease exactly these jobs, due or not, for a direct send inside the caller's request (S2)."""
     if copied_from() is not None:
         return []
-    return _with_people(_claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker))))
-
-
-def with_people(rows: QuerySet[MailJob]) -> QuerySet[MailJob]:
-    """The jobs with everybody that a decision about them asks for."""
-    return rows.select_related("tenant__firm", "user__tenant__firm", "user__deputy", "print_model")
+    return _claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker)))
 
 
 def next_due() -> datetime | None:
@@ -162,34 +158,25 @@ def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
 
     Needs a transaction.
     """
-    epochs, stopped = _state_of_things(marks)
-    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    policy_lock.share({mark.tenant_ids[-1] for mark in marks})  # before the statement that looks at what was decided
+    alike: dict[Mark, list[int]] = defaultdict(list)
     for mark in marks:
-        if sum(epochs.get(tenant, -1) for tenant in mark.tenant_ids) == mark.policy_stamp and mark.connection not in stopped:
-            groups[mark.epoch, mark.unknown_policy].append(mark.job_id)
-    marked: set[int] = set()
-    for (epoch, policy), ids in groups.items():
-        these, parameters = among("id", ids)
-        sql = f"UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s WHERE {these} AND epoch = %s"
-        marked.update(changed(f"{sql} AND state = 'sending' AND lease_until > {now_sql()}", [policy, *parameters, epoch]))
+        alike[replace(mark, job_id=0)].append(mark.job_id)
+    marked = {job_id for mark, ids in alike.items() for job_id in _mark(mark, ids)}
     return [mark.job_id in marked for mark in marks]
 
 
-def _state_of_things(marks: Sequence[Mark]) -> tuple[dict[int, int], set[int]]:
-    """Tenant → policy epoch, none in a copied database (U5), and the connections that are stopped: asked in one statement, since
-    it is asked for every mail. Needs a transaction, as `policy_epochs` does.
-    """
-    policy_lock.share({mark.tenant_ids[-1] for mark in marks})
-    tenants, tenant_ids = among("id", {tenant for mark in marks for tenant in mark.tenant_ids})
-    stopped, connection_ids = sharing.stopped(mark.connection for mark in marks)
-    sql = f"""SELECT 't', id, policy_epoch, '' FROM mailsettings_tenant WHERE {tenants}
-        UNION ALL SELECT 's', id, 0, '' FROM mailjobs_sharedconnection WHERE {stopped}
-        UNION ALL SELECT 'i', 0, 0, name FROM (SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1) AS first"""
-    rows = read(sql, [*tenant_ids, *connection_ids])
-    if any(kind == "i" and name != settings.INSTALLATION_ID for kind, _key, _epoch, name in rows):
-        return {}, set()
-    epochs = {key: epoch for kind, key, epoch, _name in rows if kind == "t"}
-    return epochs, {key for kind, key, _epoch, _name in rows if kind == "s"}
+def _mark(mark: Mark, job_ids: Sequence[int]) -> list[int]:
+    these, ids = among("id", job_ids)
+    decided, tenant_ids = among("id", mark.tenant_ids)
+    stopped, connection_ids = sharing.stopped([mark.connection])
+    sql = f"""UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s
+        WHERE {these} AND epoch = %s AND state = 'sending' AND lease_until > {now_sql()}
+        AND (SELECT SUM(policy_epoch) FROM mailsettings_tenant WHERE {decided}) = %s
+        AND NOT EXISTS (SELECT 1 FROM mailjobs_sharedconnection WHERE {stopped})
+        AND COALESCE((SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1), %s) = %s"""
+    here = [settings.INSTALLATION_ID] * 2
+    return changed(sql, [mark.unknown_policy, *ids, mark.epoch, *tenant_ids, mark.policy_stamp, *connection_ids, *here])
 
 
 def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
@@ -414,7 +401,7 @@ WITH chosen AS (
 )
 UPDATE mailjobs_mailjob AS job SET state = 'sending', epoch = epoch + 1, leased_by = %s, on_wire_at = NULL,
   lease_until = STATEMENT_TIMESTAMP() + make_interval(secs => %s)
-FROM chosen WHERE job.id = chosen.id RETURNING job.id
+FROM chosen WHERE job.id = chosen.id RETURNING {", ".join(f"job.{name}" for name in _CLAIMED)}
 """
 
 
@@ -432,29 +419,16 @@ def _groups(room: int) -> list[Group]:
 def _claim_shares(worker: str, shares: Sequence[tuple[Group, int]]) -> list[MailJob]:
     if connection.vendor == "postgresql":
         columns = zip(*((group.tenant, group.connection, int(group.lane), count) for group, count in shares), strict=True)
-        ids = [row[0] for row in read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])]
-        return _claimed(ids)
+        rows = read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])
+        return sorted((MailJob.from_db(connection.alias, _CLAIMED, row) for row in rows), key=attrgetter("due_at", "pk"))
     wanted: list[int] = []
     for group, count in shares:
-        rows = _waiting().filter(
+        due_now = _waiting().filter(
             tenant=group.tenant, connection=group.connection or None, lane=int(group.lane), due_at__lte=Now()
         )
-        wanted += rows.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
+        wanted += due_now.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
     return _claimed(update_returning(_waiting().filter(pk__in=wanted), **_leased(worker)))
 
 
 def _claimed(ids: Sequence[int]) -> list[MailJob]:
     return list(MailJob.objects.filter(pk__in=ids).only(*_CLAIMED).order_by("due_at", "pk")) if ids else []
-
-
-def _with_people(jobs: list[MailJob]) -> list[MailJob]:
-    """Give the jobs their tenants, users and print models, one object for all that share it."""
-    tenants = Tenant.objects.select_related("firm").in_bulk({job.tenant_id for job in jobs})
-    users = User.objects.select_related("deputy", "tenant__firm").in_bulk({job.user_id for job in jobs})
-    models = PrintModel.objects.defer("subject", "text", "html").in_bulk(
-        {job.print_model_id for job in jobs if job.print_model_id}
-    )
-    for job in jobs:
-        job.tenant, job.user = tenants[job.tenant_id], users[job.user_id]
-        job.print_model = models.get(job.print_model_id) if job.print_model_id else None
-    return jobs

@@ -85,13 +85,14 @@ class Trouble:
 
 
 def ids_of(keys: Iterable[str]) -> dict[str, int]:
-    """Key → id of the shared connections, made where they are new."""
-    wanted = sorted({key[:400] for key in keys})
+    """Key → id of the shared connections, made where they are new; of a very long key the beginning counts."""
+    stored = {key: key[:400] for key in keys}
+    wanted = sorted(set(stored.values()))
     found = dict(SharedConnection.objects.filter(key__in=wanted).values_list("key", "pk"))
     if missing := [key for key in wanted if key not in found]:
         SharedConnection.objects.bulk_create([SharedConnection(key=key) for key in missing], ignore_conflicts=True)
         found |= dict(SharedConnection.objects.filter(key__in=missing).values_list("key", "pk"))
-    return found
+    return {key: found[short] for key, short in stored.items()}
 
 
 def is_closed(connection: int) -> bool:

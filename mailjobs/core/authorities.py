@@ -9,8 +9,8 @@ MICROSOFT: Final = "https://login.microsoftonline.com"
 GOOGLE: Final = "https://accounts.google.com"
 ANY_ORGANISATION: Final = "organizations"  # Microsoft's name for "whichever the mailbox belongs to"
 
-# National clouds have their own Exchange Online: authority → the resource whose SMTP permissions are meant; a program and a mailbox
-# name the worldwide one differently.
+# National clouds have their own Exchange Online: authority → the resource whose SMTP permissions are meant; programs and
+# mailboxes name the worldwide one differently.
 # https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
 _WORLDWIDE: Final = "https://outlook.office365.com"
 _OUTLOOK = MappingProxyType(
