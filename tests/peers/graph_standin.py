@@ -144,8 +144,7 @@ class GraphStandIn:
         self.revoked |= {str((claims_of(token) or {}).get("jti")) for token in self.issued}
 
     def revoke_consents(self) -> None:
-        with self._lock:
-            self._refresh.clear()
+        self._refresh.clear()
 
     def consent(self, authorize_url: str, mailbox: str) -> str:
         """What a browser does with the address of `/authorize`: somebody agrees, and is led back to the address returned."""
@@ -155,8 +154,7 @@ class GraphStandIn:
         assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256"), asked
         assert asked["client_id"] in self.apps, asked
         code = str(uuid.uuid4())
-        with self._lock:
-            self._codes[code] = {**asked, "mailbox": mailbox}
+        self._codes[code] = {**asked, "mailbox": mailbox}
         return f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
 
     # The authority
@@ -189,16 +187,14 @@ class GraphStandIn:
         return self._issued(resource, app.granted, app.mailbox)
 
     def _for_code(self, form: dict[str, str]) -> dict[str, object]:
-        with self._lock:
-            asked = self._codes.pop(form.get("code", ""), None)
+        asked = self._codes.pop(form.get("code", ""), None)
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         wanted = asked and (asked["client_id"], asked["redirect_uri"], asked["code_challenge"])
         if asked is None or wanted != (form.get("client_id"), form.get("redirect_uri"), challenge):
             raise Refusal(400, "invalid_grant", "AADSTS70000: The provided value for the code is not valid")
         claims = json.dumps({"email": asked["mailbox"], "aud": asked["client_id"]}).encode()
-        id_token = f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.sig"
-        return {**self._consented(asked), "id_token": id_token}
+        return {**self._consented(asked), "id_token": f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.sig"}
 
     def _for_refresh(self, form: dict[str, str]) -> dict[str, object]:
         given = form.get("refresh_token", "")
@@ -213,8 +209,7 @@ class GraphStandIn:
 
     def _consented(self, asked: dict[str, str]) -> dict[str, object]:
         refresh = f"refresh-{uuid.uuid4()}"
-        with self._lock:
-            self._refresh[refresh] = asked
+        self._refresh[refresh] = asked
         scopes = [scope for scope in asked["scope"].split() if "/" in scope]
         resource = SMTP_AUDIENCE if "outlook" in scopes[0] else scopes[0].rpartition("/")[0]
         granted = " ".join(scope.rpartition("/")[2] for scope in scopes)
@@ -222,8 +217,7 @@ class GraphStandIn:
 
     def _issued(self, audience: str, scope: str, mailbox: str) -> dict[str, object]:
         token = issue(audience=audience, scope=scope, user=mailbox, seconds=self.token_seconds)
-        with self._lock:
-            self.issued.append(token)
+        self.issued.append(token)
         return {"token_type": "Bearer", "expires_in": int(self.token_seconds), "access_token": token}
 
     # Graph
@@ -365,8 +359,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         url = urlsplit(self.path)
-        with self.peer._lock:
-            self.peer.requests.append(f"{self.command} {url.path}")
+        self.peer.requests.append(f"{self.command} {url.path}")
         size = int(self.headers.get("Content-Length", 0))
         if size > MOST_REQUEST:
             self._say(413, {"error": {"code": "RequestEntityTooLarge", "message": "4 MB at most"}}, {"Connection": "close"})
@@ -404,4 +397,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(octets)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: `requests` has it."""
+        """`requests` has it."""
