@@ -1,29 +1,26 @@
 """The line of one login with one set of settings: sessions, mails that wait for them, and each mail's way over the wire."""
 
 import asyncio
-import random
 import threading
-import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, Protocol
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from mailjobs import queue, sharing
+from mailjobs import lost, queue, sharing
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
 from mailjobs.core.fairness import FairQueue, Lane
-from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
+from mailjobs.core.lifecycle import Outcome, State, settle
 from mailjobs.core.reply import ReplyClass
-from mailjobs.core.retry import given_up, next_try
-from mailjobs.finishing import Finished
+from mailjobs.core.retry import given_up
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready
+from mailjobs.results import Finished, busy, due_in, for_the_job, internal_error
+from mailjobs.seats import Seat, Way
 from mailjobs.tokens import open_session
 from mailjobs.transports.registry import Session
 
@@ -113,7 +110,7 @@ class Line:
 
     async def _session(self) -> None:
         """One connection: takes one mail after the other until none is left for a while."""
-        seat: _Seat | None = None
+        seat: Seat | None = None
         session: Session | None = None
         try:
             seat = await self._lease()
@@ -140,7 +137,7 @@ class Line:
                 await self._leave()
                 self._engine.gone(self)
 
-    async def _lease(self) -> "_Seat | None":
+    async def _lease(self) -> Seat | None:
         """One of the connection's sessions; None where this worker gets none now: its other sessions carry on alone."""
         engine = self._engine
         limits = replace(self._limits, sessions=self._limit)
@@ -149,7 +146,7 @@ class Line:
             grant = await engine.database(sharing.open_session, ask)
             if grant.lease is not None:
                 self._throttled = self._throttled or grant.throttled
-                return _Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
+                return Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
             loop = asyncio.get_running_loop()
             if engine.direct_deadline is None or loop.time() > engine.direct_deadline:
                 self._ask_again_at = loop.time() + ASK_AGAIN_SECONDS
@@ -168,7 +165,7 @@ class Line:
         self._engine.forget(self)
         if self._engine.direct_deadline is not None:
             for ready in left:
-                await self._engine.end(ready.job, _busy(ready))
+                await self._engine.end(ready.job, busy(ready))
         else:
             await self._send_back(left)
 
@@ -201,9 +198,9 @@ class Line:
 
     # A mail
 
-    async def _carry(self, ready: Ready, session: Session | None, seat: "_Seat") -> Session | None:
+    async def _carry(self, ready: Ready, session: Session | None, seat: Seat) -> Session | None:
         """Hand one mail over on the session, opening one where there is none; whatever happens, the job is settled."""
-        way = _Way(ready, timezone.now())
+        way = Way(ready, timezone.now())
         try:
             session = await self._begin(ready, session, seat)
             outcome = await self._over_the_wire(way, session, seat)
@@ -230,7 +227,7 @@ class Line:
             await session.close()
         return None
 
-    async def _over_the_wire(self, way: "_Way", session: Session, seat: "_Seat") -> Outcome | None:
+    async def _over_the_wire(self, way: Way, session: Session, seat: Seat) -> Outcome | None:
         """None where the mail went back instead."""
         if not way.ready.parts:
             loaded = await self._engine.load(way.ready)
@@ -254,15 +251,15 @@ class Line:
         if not self._engine.stop.is_set():
             await self._engine.dispatch([item])
 
-    async def _begin(self, ready: Ready, session: Session | None, seat: "_Seat") -> Session:
+    async def _begin(self, ready: Ready, session: Session | None, seat: Seat) -> Session:
         if ready.job.lost_leases:
-            await self._engine.database(queue.begin, ready.job)
+            await self._engine.database(lost.begin, ready.job)
         if session is None:
             return await self._connect(seat)
         session.begin_transcript()
         return session
 
-    async def _connect(self, seat: "_Seat") -> Session:
+    async def _connect(self, seat: Seat) -> Session:
         try:
             async with asyncio.timeout_at(self._engine.direct_deadline):
                 session = await open_session(self._endpoint, self._engine.database)
@@ -274,7 +271,7 @@ class Line:
         self._grow()
         return session
 
-    async def _count(self, way: "_Way") -> bool:
+    async def _count(self, way: Way) -> bool:
         """Count the mail against the connection's limits; False where it must wait longer than a moment."""
         ask = sharing.UseAsk(self.connection, self._engine.name, len(way.ready.envelope.recipients), self._limits)
         loop = asyncio.get_running_loop()
@@ -286,7 +283,7 @@ class Line:
         way.use = use
         return True
 
-    async def _hand_over(self, ready: Ready, session: Session, seat: "_Seat") -> HandOver:
+    async def _hand_over(self, ready: Ready, session: Session, seat: Seat) -> HandOver:
         """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
         job, route = ready.job, ready.route
         mark = queue.Mark(job.pk, job.epoch, route.tenant_ids, route.policy_stamp, self.connection, route.unknown_policy)
@@ -318,16 +315,16 @@ class Line:
             already_refused=ready.refused_before,
         )
 
-    async def _settled(self, way: "_Way", outcome: Outcome) -> None:
+    async def _settled(self, way: Way, outcome: Outcome) -> None:
         await self._tell_others(outcome, way.phase)
         await self._engine.write_down(self._finished(way, outcome))
 
-    def _finished(self, way: "_Way", outcome: Outcome) -> Finished:
+    def _finished(self, way: Way, outcome: Outcome) -> Finished:
         ready, job, route = way.ready, way.ready.job, way.ready.route
         return Finished(
             job=job,
             epoch=job.epoch,
-            outcome=_for_the_job(ready, outcome),
+            outcome=for_the_job(ready, outcome),
             started_at=way.started,
             ended_at=timezone.now(),
             server=route.server,
@@ -336,7 +333,7 @@ class Line:
             dialogue=way.dialogue,
             worker=self._engine.name,
             keep=route.keep,
-            due_in=_due_in(job, outcome),
+            due_in=due_in(job, outcome),
             use=way.use,
             recipients=ready.recipients,
         )
@@ -355,7 +352,7 @@ class Line:
             for ready in self._waiting.drain():
                 self._waiting.push(replace(ready, parts=()), ready.job.tenant_id, Lane(ready.job.lane))
 
-    def _keep(self, seat: "_Seat", finished: Finished) -> None:
+    def _keep(self, seat: Seat, finished: Finished) -> None:
         """A result is written down with the mark of the session's next mail, whose envelope is said meanwhile; else very soon."""
         seat.write_down, seat.finished = self._engine.write_down, finished
         if self._waiting:
@@ -375,81 +372,3 @@ class Line:
         self._arrived.set()
         self._engine.forget(self)
         await self._send_back(self._waiting.drain())
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A session that may be open: its lease, what is known of the connection, the last result on its way to the database."""
-
-    lease: int
-    shaken: bool
-    paced: bool
-    write_down: Callable[[Finished], Coroutine[Any, Any, None]] | None = None
-    finished: Finished | None = None
-    timer: asyncio.TimerHandle | None = None
-    recording: asyncio.Task[None] | None = None
-
-    def record(self) -> None:
-        """Begin to write the last mail's result down, where that has not begun."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        if self.finished is not None and self.write_down is not None:
-            self.recording = asyncio.create_task(self.write_down(self.finished))
-            self.finished = None
-
-    async def recorded(self) -> None:
-        """Return when the last mail's result stands in the database."""
-        self.record()
-        if self.recording is not None:
-            await self.recording
-            self.recording = None
-
-
-@dataclass(slots=True)
-class _Way:
-    """One mail's way over the wire: how far it came, what was said, what it counts for."""
-
-    ready: Ready
-    started: datetime
-    phase: Phase = Phase.BODY
-    dialogue: tuple[str, ...] = ()
-    use: int | None = None
-
-
-def _busy(ready: Ready) -> Outcome:
-    """A direct mail for which no session became free in time (S2)."""
-    error = TransportError(phase=Phase.CONNECT, trouble=Trouble.BUSY)
-    return settle(HandOver(error=error), ready.envelope.recipients, sender=ready.job.sender_address, direct=True)
-
-
-def internal_error(job: MailJob, error: Exception) -> Outcome:
-    """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
-    reference = uuid.uuid4().hex[:12]
-    log.error("a mail could not be handed over", reference=reference, job=job.pk, exc_info=error)
-    return Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
-
-
-def _due_in(job: MailJob, outcome: Outcome) -> timedelta | None:
-    if outcome.retry is None:
-        return None
-    return next_try(job.attempts + 1, 0.5 + random.random(), settings.RETRY_TIME_FACTOR, kind=outcome.retry)  # noqa: S311 (jitter)
-
-
-def _for_the_job(ready: Ready, outcome: Outcome) -> Outcome:
-    """With redirect the redirect addresses stand for all the job's recipients: what one of them got, all of them got."""
-    if ready.route.redirected_to is None or outcome.state is State.NEW:
-        return outcome
-    results = list(outcome.recipients.values())
-    best = next((result for result in results if result[0] is RecipientState.ACCEPTED), results[0] if results else None)
-    if best is None:
-        return outcome
-    state = outcome.state
-    if best[0] is RecipientState.ACCEPTED and state is State.DEFERRED:
-        state = State.PARTLY_SENT
-    return replace(
-        outcome,
-        state=state,
-        recipients=dict.fromkeys(ready.open_recipients, best),
-        retry=None if state is State.PARTLY_SENT else outcome.retry,
-    )

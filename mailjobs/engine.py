@@ -19,14 +19,15 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from mailjobs import finishing, holds, keeping, preparation, queue, sharing, workers
-from mailjobs.carrying import Line, internal_error
+from mailjobs import finishing, holds, keeping, lost, preparation, queue, sharing, workers
+from mailjobs.carrying import Line
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
 from mailjobs.core.reply import ReplyClass
 from mailjobs.judging import Barred, Held
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready, Waiting
+from mailjobs.results import Finished, internal_error
 from mailjobs.routing import Broken, Settings
 from mailjobs.wording import say_refusal
 from mailsettings.installation import copied_from
@@ -95,9 +96,9 @@ class Engine:
     async def end(self, job: MailJob, outcome: Outcome) -> None:
         """Record what came of a job that was not tried."""
         now = timezone.now()
-        await self.write_down(finishing.Finished(job, job.epoch, outcome, now, now, worker=self.name))
+        await self.write_down(Finished(job, job.epoch, outcome, now, now, worker=self.name))
 
-    async def write_down(self, finished: finishing.Finished) -> None:
+    async def write_down(self, finished: Finished) -> None:
         """What has happened must be recorded: where the database is away for a while, again and again. Then the job is let go."""
         job, state = finished.job, finished.outcome.state
         try:
@@ -274,7 +275,7 @@ class Engine:
     def _load(self, items: list[Ready]) -> Sequence[Prepared]:
         return preparation.load(items, self.settings)
 
-    def _all_are_there(self, items: Iterable[queue.Mark | finishing.Finished]) -> bool:
+    def _all_are_there(self, items: Iterable[queue.Mark | Finished]) -> bool:
         """Whether every session waits for its mark; with each comes the result of the mail before."""
         return sum(isinstance(item, queue.Mark) for item in items) >= self.under_way
 
@@ -303,8 +304,8 @@ class Engine:
 
 def _sweep() -> None:
     if copied_from() is None:
-        queue.bury()
-        queue.reap()
+        lost.bury()
+        lost.reap()
         sharing.sweep()
         preparation.look_again()
         keeping.give_up()

@@ -5,13 +5,11 @@ Only for PostgreSQL, where each statement saved is felt; what else mails come to
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mailjobs.core.lifecycle import RecipientState, State
+from mailjobs.results import Finished
 from mailjobs.rows import run
-
-if TYPE_CHECKING:
-    from mailjobs.finishing import Finished
 
 # Each mail in which the lease holds, or whose uncertainty a late 2xx ends (delivery contract 2), tells what else to write of it.
 _RECORD = """
@@ -41,20 +39,20 @@ FROM took JOIN given ON given.job = took.id
 """
 
 
-def is_usual(result: "Finished") -> bool:
+def is_usual(result: Finished) -> bool:
     """Whether `record` says all that there is to say of this attempt."""
     outcome = result.outcome
     everybody_took_it = all(became is RecipientState.ACCEPTED for became, _reply in outcome.recipients.values())
     return outcome.state is State.SENT and everybody_took_it and not outcome.error and result.keep and bool(result.recipients)
 
 
-def record(results: Sequence["Finished"]) -> None:
+def record(results: Sequence[Finished]) -> None:
     """Write down attempts that `is_usual`. Needs a transaction."""
     ids = [result.job.pk for result in results]
     run(_RECORD, [json.dumps([_row(result) for result in results]), ids, ids])
 
 
-def _row(result: "Finished") -> dict[str, Any]:
+def _row(result: Finished) -> dict[str, Any]:
     return {
         "job": result.job.pk,
         "epoch": result.epoch,

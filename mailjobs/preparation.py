@@ -22,6 +22,7 @@ from mailsettings.core.addresses import parse_recipient
 from mailsettings.models import Tenant
 
 SMALL = 256 * 1024  # octets of a mail that is read with the batch; when its turn comes a larger one, or one that cost a worker
+READ_AHEAD = 4 * 1024 * 1024  # octets of a batch, after which the others are read when their turn comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,11 @@ def take_these(settings: Settings, worker: str, ids: Sequence[int]) -> list[Prep
 
 
 def _with_parts(prepared: list[Prepared]) -> list[Prepared]:
-    small = [item for item in prepared if isinstance(item, Ready) and item.job.size <= SMALL and not item.job.lost_leases]
+    small, octets = [], 0
+    for item in prepared:
+        if isinstance(item, Ready) and item.job.size <= SMALL and octets <= READ_AHEAD and not item.job.lost_leases:
+            small.append(item)
+            octets += item.job.size
     if not small:
         return prepared
     read_now = {item.job.pk: item for item in _loaded(small)}

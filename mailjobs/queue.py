@@ -14,9 +14,9 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, QuerySet
-from django.db.models.functions import Coalesce, Greatest, Now
+from django.db.models.functions import Coalesce, Now
 
-from mailjobs import incidents, sharing, workers
+from mailjobs import incidents, sharing
 from mailjobs.core.fairness import Group, Lane, share_out
 from mailjobs.models import (
     REQUEUEABLE_STATES,
@@ -29,15 +29,12 @@ from mailjobs.models import (
     StateChoices,
     WorkerSign,
 )
-from mailjobs.notices import Settled, record
 from mailjobs.rows import among, changed, now_sql, read, update_returning
 from mailjobs.selectors import closed
 from mailsettings import policy_lock
 from mailsettings.installation import copied_from
 
-POISON_AFTER = 3  # workers lost before any reply
 HELD_FOR_ONE_CONNECTION = 256  # leased at once by a worker: no slow server fills its hands
-OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
 _ASKED_FOR = {
     "id",
     "tenant_id",
@@ -136,15 +133,17 @@ def heartbeat(worker: str, job_ids: Sequence[int]) -> dict[int, int]:
     """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life; returns as `keep_sessions` does."""
     if job_ids:
         mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker)
-        _of_nobody_at_work(mine, lease_until=_lease_end())
+        change_unlocked(mine, lease_until=_lease_end())
     if not WorkerSign.objects.filter(name=worker).update(seen_at=Now()):
         WorkerSign.objects.update_or_create(name=worker, defaults={"seen_at": Now()})
     return sharing.keep_sessions(worker)
 
 
-def begin(job: MailJob) -> None:
-    """A mail with which a worker was lost before is about to be tried: the worker counts as lost again until it comes back."""
-    MailJob.objects.filter(pk=job.pk, epoch=job.epoch, state=StateChoices.SENDING).update(lost_leases=F("lost_leases") + 1)
+def change_unlocked(rows: QuerySet[MailJob], **changes: Any) -> None:
+    """Change those that no other transaction is changing right now: the others neither need it nor may be waited for."""
+    with transaction.atomic():
+        free = rows.order_by().select_for_update(skip_locked=True, of=("self",))
+        MailJob.objects.filter(pk__in=free.values("pk")).update(**changes)
 
 
 def sign_off(worker: str) -> None:
@@ -212,94 +211,6 @@ def point_to(connections: Mapping[int, int]) -> None:
         groups[connection_id].append(job_id)
     for connection_id, ids in groups.items():
         MailJob.objects.filter(pk__in=ids).update(connection=connection_id)
-
-
-def bury() -> None:
-    """Workers that have died on this machine: what they leased need not be waited for."""
-    for name in workers.dead(WorkerSign.objects.values_list("name", flat=True)):
-        _of_nobody_at_work(MailJob.objects.filter(state=StateChoices.SENDING, leased_by=name), lease_until=Now())
-        sign_off(name)
-
-
-def _of_nobody_at_work(rows: QuerySet[MailJob], **changes: Any) -> None:
-    """Change those that no other transaction is changing right now: the others neither need it nor may be waited for."""
-    with transaction.atomic():
-        free = rows.order_by().select_for_update(skip_locked=True, of=("self",))
-        MailJob.objects.filter(pk__in=free.values("pk")).update(**changes)
-
-
-def reap() -> int:
-    """End leases that ran out: `unknown` where the body was on the wire, else `new`; `failed` where it cost three workers.
-
-    The first loss counts whatever the worker was doing, further ones where the mail was being tried (`begin`): what was only
-    leased ahead is innocent.
-    """
-    with transaction.atomic():
-        leases = MailJob.objects.select_for_update(skip_locked=True, of=("self",))
-        expired = leases.filter(state=StateChoices.SENDING, lease_until__lt=Now())
-        jobs = list(expired.select_related("user__tenant__firm", "user__deputy")[:500])
-        settled = [entry for job in jobs if (entry := _reap(job)) is not None]
-        record(settled)
-    return len(jobs)
-
-
-def _reap(job: MailJob) -> Settled | None:
-    lost = MailJob.objects.filter(pk=job.pk, epoch=job.epoch, state=StateChoices.SENDING, lease_until__lt=Now())
-    if job.on_wire_at is not None:
-        error = "The worker was lost while the mail was on the wire"
-        return leave_unknown(lost, job, error)
-    if job.lost_leases >= POISON_AFTER:
-        return _settle_lost(lost, job, StateChoices.FAILED, "The worker was lost three times with this mail; it was set aside")
-    lost.update(state=StateChoices.NEW, lease_until=None, leased_by="", lost_leases=Greatest(F("lost_leases"), 1))
-    return None
-
-
-def give_up(jobs: Iterable[MailJob]) -> int:
-    """Mails that waited too long for their blocked connection → `failed`, with what the server said last; returns how many."""
-    with transaction.atomic():
-        entries = [_give_up(job) for job in jobs]
-        settled = [entry for entry in entries if entry is not None]
-        record(settled)
-    return len(settled)
-
-
-def _give_up(job: MailJob) -> Settled | None:
-    waiting = _waiting().filter(pk=job.pk, epoch=job.epoch)
-    error = job.last_error or (job.connection.block_reply if job.connection else "") or "The server could not be reached"
-    return _settle_lost(waiting, job, StateChoices.FAILED, error)
-
-
-def leave_unknown(held: QuerySet[MailJob], job: MailJob, error: str) -> Settled | None:
-    """Nobody knows whether the server has the mail: what the account's policy says becomes of it (delivery contract 2, 9).
-
-    *Resend* does so once; when that is uncertain too, a person is asked.
-    """
-    match job.unknown_policy:
-        case "resend" if not job.possible_duplicate:
-            again = {"state": StateChoices.NEW, "due_at": Now() + timedelta(seconds=60 * settings.RETRY_TIME_FACTOR)}
-            held.update(**again, **_RELEASED, last_error=error, possible_duplicate=True)
-            return None
-        case "assume_sent":
-            return _settle_lost(held, job, StateChoices.SENT, f"{error}; taken as sent, as the account says")
-        case _:
-            return _settle_lost(held, job, StateChoices.UNKNOWN, error)
-
-
-_RELEASED: Mapping[str, Any] = {"lease_until": None, "leased_by": "", "on_wire_at": None}
-_BECAME = {
-    StateChoices.SENT: RecipientStateChoices.ACCEPTED,
-    StateChoices.UNKNOWN: RecipientStateChoices.UNKNOWN,
-    StateChoices.FAILED: RecipientStateChoices.REFUSED,
-}
-
-
-def _settle_lost(lost: QuerySet[MailJob], job: MailJob, state: StateChoices, error: str) -> Settled | None:
-    on_wire_since = F("on_wire_at") if state == StateChoices.UNKNOWN else None  # evidence for the person who is asked
-    released = {**_RELEASED, "on_wire_at": on_wire_since}
-    if not update_returning(lost, state=state, **released, last_error=error, finished_at=Now()):  # `update` counts not `at_once`
-        return None
-    JobRecipient.objects.filter(job=job, state__in=OPEN_RECIPIENTS).update(state=_BECAME[state], reply=error)
-    return Settled(job, state, error)
 
 
 def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
