@@ -21,7 +21,8 @@ from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready
 from mailjobs.results import Finished, busy, due_in, for_the_job, internal_error
 from mailjobs.seats import Seat, Way
-from mailjobs.transports.registry import Session, open_session
+from mailjobs.tokens import open_session
+from mailjobs.transports.registry import Session
 
 log = structlog.get_logger(__name__)
 
@@ -261,7 +262,7 @@ class Line:
     async def _connect(self, seat: Seat) -> Session:
         try:
             async with asyncio.timeout_at(self._engine.direct_deadline):
-                session = await open_session(self._endpoint)
+                session = await open_session(self._endpoint, self._engine.database)
         except TimeoutError as late:
             raise TransportError(phase=Phase.CONNECT, trouble=Trouble.TIMEOUT) from late
         if seat.shaken and not self._proven:
@@ -344,7 +345,7 @@ class Line:
             await database(sharing.pause, self.connection, self.fingerprint, outcome.error)
             await self._stop_all()
         elif outcome.reason in _TROUBLES:
-            await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase))
+            await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase, outcome.wait))
         if await database(sharing.is_closed, self.connection):
             await self._stop_all()
         elif outcome.state is State.NEW:  # a policy has changed: what was read before is judged anew, not broken off mail by mail

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from mailjobs import contents, lost
+from mailjobs import contents, lost, tokens
 from mailjobs.core.retry import NOTICE_AFTER
 from mailjobs.models import FINAL_STATES, WAITING_STATES, Attempt, MailJob
 from mailjobs.notices import tell_delayed as tell
@@ -28,6 +28,7 @@ def purge() -> int:
         with transaction.atomic():
             count += contents.erase(old.filter(frozen__isnull=False).values_list("pk", flat=True)[:ERASED_AT_ONCE])
             Attempt.objects.filter(job__in=old).exclude(dialogue=[]).update(dialogue=[])
+    tokens.forget_old()
     return count
 
 

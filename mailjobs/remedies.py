@@ -122,6 +122,58 @@ REMEDIES: Mapping[ReplyClass, Remedy] = {
     ),
 }
 
+# What a web service or an authority says in a word of its own, before the class that it has.
+_BY_WORDS: tuple[tuple[re.Pattern[str], Remedy], ...] = (
+    (
+        re.compile(r"HTTP (invalid_grant|interaction_required|consent_required|login_required)\b"),
+        Remedy(
+            gettext_lazy("The mailbox's consent has expired or was withdrawn"),
+            gettext_lazy(
+                "The authority issues no access for it any more. Connect the mailbox again in the settings; the waiting mails "
+                "then go by themselves, and this one after its send status is reset."
+            ),
+            ADMINISTRATOR,
+            settings=True,
+        ),
+    ),
+    (
+        re.compile(r"HTTP (invalid_client|unauthorized_client|invalid_scope|invalid_request|invalid_resource)\b"),
+        Remedy(
+            gettext_lazy("The authority does not accept the portal's registration"),
+            gettext_lazy(
+                "OAuth tenant, client ID or client secret are not right, or the secret has ended. Make a new secret in the app "
+                "registration and enter it in the settings."
+            ),
+            ADMINISTRATOR,
+            settings=True,
+        ),
+    ),
+    (
+        re.compile(r"HTTP (ErrorAccessDenied|Authorization_\w+)\b"),
+        Remedy(
+            gettext_lazy("The portal's registration lacks a permission"),
+            gettext_lazy(
+                "In the app registration Mail.Send is needed, for mails of more than about 3 MB Mail.ReadWrite too, granted by "
+                "an administrator. A policy may also keep the app from this mailbox."
+            ),
+            ADMINISTRATOR,
+            settings=True,
+        ),
+    ),
+    (
+        re.compile(r"^535\b.*\(status \w+"),
+        Remedy(
+            gettext_lazy("The mail server does not accept the access token"),
+            gettext_lazy(
+                "The mailbox is not the one that has consented, or the app registration lacks SMTP.Send or SMTP.SendAsApp, or "
+                "SMTP is switched off for this mailbox. Correct that, or connect the mailbox again in the settings."
+            ),
+            ADMINISTRATOR,
+            settings=True,
+        ),
+    ),
+)
+
 TROUBLES: Mapping[str, object] = {
     Trouble.HOST_UNKNOWN: gettext_lazy("The name of the mail server does not exist"),
     Trouble.DNS_FAILURE: gettext_lazy("The name service did not answer"),
@@ -137,6 +189,8 @@ TROUBLES: Mapping[str, object] = {
     Trouble.CERTIFICATE_UNTRUSTED: gettext_lazy("The mail server's certificate is not trusted"),
     Trouble.AUTH_NEEDS_TLS: gettext_lazy("The password would go over the network without TLS"),
     Trouble.MECHANISM_MISSING: gettext_lazy("The mail server offers no suitable way to log in"),
+    Trouble.MAILBOX_MISSING: gettext_lazy("No mailbox is named to log in to: enter it as the SMTP user"),
+    Trouble.BAD_REPLY: gettext_lazy("What answered is not the service that was meant"),
     Trouble.CLOSED_BY_SERVER: gettext_lazy("The mail server closed the connection"),
     Trouble.SMTPUTF8_MISSING: gettext_lazy("The mail server does not take international addresses"),
     Trouble.SIZE: gettext_lazy("The mail is larger than the mail server takes"),
@@ -162,6 +216,8 @@ def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
         return REMEDIES[ReplyClass.LOST_IN_BODY]
     if not error:
         return None
+    if (said := next((remedy for words, remedy in _BY_WORDS if words.search(error)), None)) is not None:
+        return said
     if (reason := reason_of(error, sender=sender)) is not None:
         return REMEDIES.get(reason)
     if error.startswith("Internal error"):

@@ -6,15 +6,17 @@ What is sent is frozen, how is not: correcting a password is enough (delivery co
 import hashlib
 from collections import defaultdict
 from collections.abc import Hashable, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from django.conf import settings as installation
 from django.db import Error as DatabaseError
 from django.db.models import Model, QuerySet
 
 from mailjobs import sharing
-from mailjobs.core.envelope import Endpoint
+from mailjobs.core.authorities import authority_of, mailbox_scope, program_scope
+from mailjobs.core.envelope import Endpoint, TokenSource
 from mailjobs.core.limits import Limits, limits_of
 from mailjobs.core.plan import Refusal, redirect_now
 from mailjobs.core.providers import preset_of
@@ -24,10 +26,10 @@ from mailjobs.refusals import details_of
 from mailjobs.rows import among, read
 from mailsettings.core.facts import Facts
 from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
-from mailsettings.core.relay import Connection, decide_relay, refuse_relay
+from mailsettings.core.relay import GRAPH, OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
 from mailsettings.installation import copied_from
-from mailsettings.models import PrintModel, Tenant, User
+from mailsettings.models import Consent, PrintModel, Tenant, User
 from mailsettings.selectors import AddressesInUse, World, addresses_in_use, find_secret, world_of
 from mailsettings.vault import SecretUnreadable, unseal
 
@@ -242,20 +244,72 @@ def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
     server: Holder = connection.server
     firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
     networks = firm.holder.items("allowed_networks") if firm else ()
-    over_smtp = connection.system.over is Over.SMTP
+    url = _web_address(connection)
+    consent = _consent(connection.secret)
     return Endpoint(
-        host=connection.host if over_smtp else server.text("ews_url") or server.text("graph_url"),
-        port=connection.port if over_smtp else 443,
-        tls=connection.tls if over_smtp else "implicit",
+        host=_host_of(url) if url else connection.host,
+        port=_port_of(url) if url else connection.port,
+        tls="implicit" if url else connection.tls,
         send_system=connection.send_system,
-        username=connection.username,
-        secret=secret,
+        username=connection.username or (consent.mailbox if consent and not url else ""),
+        secret="" if consent else secret,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
         allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *networks),
         ca_file=installation.OUTBOUND_CA_FILE,
+        url=url,
+        token=_token_source(connection, consent, url),
+    )
+
+
+def _web_address(connection: Connection) -> str:
+    """The address of the web service, empty where there is none."""
+    match connection.system.over:
+        case Over.GRAPH:
+            return connection.server.text("graph_url") or GRAPH
+        case Over.EWS:
+            return connection.server.text("ews_url")
+        case Over.SMTP:
+            return ""
+
+
+def _host_of(url: str) -> str:
+    """For showing; what cannot be read is refused where it would be used."""
+    try:
+        return urlsplit(url).hostname or url
+    except ValueError:
+        return url
+
+
+def _port_of(url: str) -> int:
+    try:
+        return urlsplit(url).port or 443
+    except ValueError:
+        return 443
+
+
+def _consent(ref: SecretRef | None) -> Consent | None:
+    """The consent by which a mailbox's tokens are got; workers keep its refresh token to `tokens`."""
+    row = find_secret(ref.owner, ref.key) if ref and ref.key == OAUTH_CONSENT else None
+    return Consent.objects.filter(secret=row).first() if row else None
+
+
+def _token_source(connection: Connection, consent: Consent | None, url: str) -> TokenSource | None:
+    """Where the connection's access tokens come from; None where it logs in otherwise."""
+    ref, login = connection.secret, connection.login
+    if ref is None or ref.key not in {OAUTH_SECRET, OAUTH_CONSENT}:
+        return None
+    authority = login.text("oauth_authority")
+    scope_of = mailbox_scope if consent else program_scope
+    return TokenSource(
+        token_url=authority_of(authority, login.text("oauth_tenant")).token_url,
+        client_id=login.text("oauth_client_id"),
+        scope=scope_of(authority, url),
+        owner=ref.owner,
+        binding=ref.binding,
+        consent=consent.given_at.isoformat() if consent else "",
     )
 
 
@@ -270,5 +324,7 @@ def _fingerprint(endpoint: Endpoint) -> str:
         endpoint.secret,
         endpoint.ca_certificate,
         str(endpoint.allow_plain_auth),
+        endpoint.url,
+        *(astuple(endpoint.token) if endpoint.token else ()),
     )
     return hashlib.sha256("\x00".join((installation.SECRET_KEY, *parts)).encode()).hexdigest()

@@ -81,6 +81,7 @@ class Trouble:
     reason: ReplyClass
     reply: str
     phase: str
+    asked: float = 0.0  # for how many seconds the server wants to be left alone
 
 
 def ids_of(keys: Iterable[str]) -> dict[str, int]:
@@ -285,9 +286,14 @@ def _throttle(shared: SharedConnection, trouble: Trouble) -> None:
     reason = _THROTTLES[trouble.reason]
     if _is_blocked(shared) and shared.block_reason in {reason, BlockReason.QUOTA}:
         return  # one of several that were under way when the server asked for the pause
-    wait = throttled(shared.throttles, quota=trouble.reason is ReplyClass.QUOTA)
+    wait = throttled(
+        shared.throttles,
+        quota=trouble.reason is ReplyClass.QUOTA,
+        asked=trouble.asked,
+        factor=settings.RETRY_TIME_FACTOR,
+    )
     SharedConnection.objects.filter(pk=shared.pk).update(throttles=shared.throttles + 1)
-    _block(shared, reason, trouble.reply, timedelta(seconds=wait * settings.RETRY_TIME_FACTOR))
+    _block(shared, reason, trouble.reply, timedelta(seconds=wait))
 
 
 def _is_blocked(shared: SharedConnection) -> bool:

@@ -14,6 +14,7 @@ from mailjobs.views.incident import IncidentPage
 from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
 from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
+from mailjobs.views.mailbox import Mailbox, MailboxCallback
 from mailjobs.views.proof import JobProof, JobProofPdf
 from mailjobs.views.releases import Release, Releases
 from mailjobs.views.senders import Senders, SendersExport
@@ -23,6 +24,8 @@ urlpatterns = [
     path("addresses/", Addresses.as_view(), name="addresses"),
     path("addresses/<int:pk>/", AddressAsk.as_view(), name="address_ask"),
     path("addresses/confirm/<str:token>/", AddressConfirm.as_view(), name="address_confirm"),
+    path("mailboxes/callback/", MailboxCallback.as_view(), name="mailbox_callback"),
+    path("mailboxes/<str:kind>/<int:pk>/", Mailbox.as_view(), name="mailbox"),
     path("", Dashboard.as_view(), name="dashboard"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", Job.as_view(), name="job"),

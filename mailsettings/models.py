@@ -314,6 +314,24 @@ class Secret(models.Model):
         return self.key
 
 
+class Consent(models.Model):
+    """Which mailbox lets the portal send in its name, and who brought that about; its refresh token is the secret (OAuth 2.0)."""
+
+    secret = models.OneToOneField(Secret, models.CASCADE, related_name="consent")
+    mailbox = models.CharField(_("mailbox"), max_length=320, blank=True)  # as the authority names it
+    given_by = models.CharField(_("connected by"), max_length=64)
+    given_at = models.DateTimeField(_("connected on"))
+    renewed_at = models.DateTimeField(_("last renewed on"))  # when the authority last gave a token by it
+    refusal = models.TextField(_("last refusal"), blank=True)  # what the authority said when it no longer did
+
+    class Meta:
+        verbose_name = _("consent")
+        verbose_name_plural = _("consents")
+
+    def __str__(self) -> str:
+        return self.mailbox
+
+
 class ClaimedAddress(models.Model):
     """A sender address that a Com customer uses, and whether its mailbox, or somebody trusted, has confirmed it (T4, P8)."""
 

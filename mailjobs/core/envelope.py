@@ -1,5 +1,6 @@
 """What passes between a mail job and the wire: envelope, replies, phases, outcome."""
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,12 +24,14 @@ class Phase(StrEnum):
 class Reply:
     """One server reply: basic code (0: none came), enhanced status code (RFC 3463, may be empty) and text.
 
-    The text has neither of the codes, no control characters, and at most 500 characters.
+    The text has neither of the codes, no control characters, and at most 500 characters. Of a web service the code is that of
+    HTTP and the text begins with "HTTP". `wait`: how many seconds the server asks to be left alone.
     """
 
     code: int
     enhanced: str = ""
     text: str = ""
+    wait: float = field(default=0.0, compare=False)
 
     @property
     def positive(self) -> bool:
@@ -61,6 +64,7 @@ class Trouble(StrEnum):
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
     NOT_SMTP = "not_smtp"  # what came is no SMTP reply
+    BAD_REPLY = "bad_reply"  # what came is no answer of a web service
     STARTTLS_MISSING = "starttls_missing"
     TLS_VERSION = "tls_version"
     CERTIFICATE_EXPIRED = "certificate_expired"
@@ -68,6 +72,7 @@ class Trouble(StrEnum):
     CERTIFICATE_UNTRUSTED = "certificate_untrusted"
     AUTH_NEEDS_TLS = "auth_needs_tls"  # S7
     MECHANISM_MISSING = "mechanism_missing"
+    MAILBOX_MISSING = "mailbox_missing"  # a token needs to be told whose mailbox is meant
     CLOSED_BY_SERVER = "closed_by_server"
     SMTPUTF8_MISSING = "smtputf8_missing"  # an address with a non-ASCII local part (RFC 6531)
     SIZE = "too_large"  # more than the SIZE the server announced (RFC 1870)
@@ -115,8 +120,28 @@ class HandOver:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSource:
+    """Where the access token of a connection comes from (OAuth 2.0, RFC 6749); it holds no secret itself.
+
+    `owner` and `binding` say where the secrets lie and what they are sealed to. `consent`: which consent of a mailbox is used;
+    empty: the program logs in as itself (client credentials).
+    """
+
+    token_url: str
+    client_id: str
+    scope: str
+    owner: str
+    binding: str
+    consent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Everything a transport needs to reach one mail server; the secret never shows in repr."""
+    """Everything a transport needs to reach one mail server; the secret never shows in repr.
+
+    Where `token` is given, `secret` is the client's secret until `tokens` puts an access token in its place, which holds until
+    `secret_until` on the clock of `time.monotonic`.
+    """
 
     host: str
     port: int
@@ -130,3 +155,6 @@ class Endpoint:
     ehlo_name: str = ""  # empty: the address literal of the local end (RFC 5321 4.1.3)
     allowed_networks: tuple[str, ...] = ()  # private networks this host may be in
     ca_file: str = ""  # a further file of trusted CAs, from the operator
+    url: str = ""  # of a web service, whole; host, port and tls are those of this address
+    token: TokenSource | None = None
+    secret_until: float = math.inf

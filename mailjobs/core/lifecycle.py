@@ -81,6 +81,7 @@ class Outcome:
 
     `recipients` has all that were open, each with the reply that settled it. `error` begins with the reply code where there is
     one (J4), empty when all is well. `retry` is set exactly when the state is deferred. `reason` is the class of what decided.
+    `wait`: how many seconds the server asked to be left alone.
     """
 
     state: State
@@ -90,6 +91,7 @@ class Outcome:
     login_refused: bool = False
     throttled: bool = False
     reason: ReplyClass | None = None
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,7 @@ def settle(
         login_refused=ReplyClass.LOGIN_REFUSED in reasons,
         throttled=bool(reasons & _THROTTLES),
         reason=reason,
+        wait=end.reply.wait if end.reply else 0.0,
     )
 
 

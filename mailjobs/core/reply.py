@@ -98,6 +98,7 @@ _TROUBLES: dict[Trouble, ReplyClass] = {
     Trouble.HOST_NOT_ALLOWED: ReplyClass.CONFIGURATION,
     Trouble.AUTH_NEEDS_TLS: ReplyClass.CONFIGURATION,
     Trouble.MECHANISM_MISSING: ReplyClass.CONFIGURATION,
+    Trouble.MAILBOX_MISSING: ReplyClass.CONFIGURATION,
     Trouble.UNSUPPORTED: ReplyClass.CONFIGURATION,
     Trouble.STARTTLS_MISSING: ReplyClass.TLS_RETRY,
     Trouble.TLS_VERSION: ReplyClass.TLS_RETRY,

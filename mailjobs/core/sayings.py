@@ -33,6 +33,7 @@ SOURCES: Final[Mapping[str, str]] = {
     "exchange": "https://learn.microsoft.com/en-us/troubleshoot/exchange/email-delivery/ndr/non-delivery-reports-in-exchange-online",
     "ews": "https://learn.microsoft.com/en-us/exchange/client-developer/web-service-reference/responsecode",
     "graph": "https://learn.microsoft.com/en-us/graph/errors",
+    "oauth": "https://www.rfc-editor.org/rfc/rfc6749#section-5.2",
     "google": "https://support.google.com/a/answer/3726730",
     "ses": "https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html",
     "sendgrid": "https://sendgrid.com/docs/for-developers/sending-email/smtp-errors-and-troubleshooting/",
@@ -103,10 +104,20 @@ _TLS_FIRST: Final = _words(r"STARTTLS|(encryption|\bTLS|secure connection) (is )
 
 # Before the registered codes: whoever says this means just this, though the registry would have it otherwise.
 PECULIARITIES: Final[tuple[Saying, ...]] = (
+    # An authority that issues no token (RFC 6749 5.2), and a service that does not take the one it gave.
+    Saying(ReplyClass.THROTTLED, "graph", codes=frozenset({429})),
+    Saying(ReplyClass.CONFIGURATION, "oauth", text=_words(r"^HTTP (invalid_(scope|request|resource|target)|unsupported_\w+)\b")),
+    Saying(ReplyClass.LOGIN_REFUSED, "oauth", text=_words(r"^HTTP (invalid|unauthorized|access|consent|interaction|login)_\w+")),
+    Saying(ReplyClass.LOGIN_REFUSED, "graph", codes=frozenset({400, 401, 403}), text=_words(r"^HTTP"), phases=_AUTH),
+    Saying(ReplyClass.CONFIGURATION, "graph", codes=frozenset({404}), text=_words(r"^HTTP"), phases=_AUTH),
+    Saying(ReplyClass.CONFIGURATION, "graph", codes=frozenset({404}), text=_words(r"InvalidUser|ResourceNotFound|MailboxNot")),
+    Saying(
+        ReplyClass.TEMPORARY, "graph", codes=frozenset({408, 500, 502, 503, 504}), text=_words(r"^HTTP"), phases=_LATER_THAN_AUTH
+    ),
+    Saying(ReplyClass.RETRY, "graph", codes=frozenset({408, 500, 502, 503, 504}), text=_words(r"^HTTP")),
     # Exchange Web Services and Graph speak in words, and in the codes of HTTP.
     Saying(ReplyClass.THROTTLED, "ews", text=_words(r"ErrorServerBusy")),
     Saying(ReplyClass.THROTTLED, "graph", text=_words(r"ApplicationThrottled|TooManyRequests")),
-    Saying(ReplyClass.THROTTLED, "graph", codes=frozenset({429})),
     Saying(ReplyClass.QUOTA, "ews", text=_words(r"ErrorExceededMessageLimit")),
     Saying(ReplyClass.SENDER_REFUSED, "ews", text=_words(r"ErrorSendAsDenied")),
     Saying(ReplyClass.CONTENT_REFUSED, "ews", text=_words(r"ErrorMessageSizeExceeded")),

@@ -17,13 +17,14 @@ from mailjobs.models.jobs import (
     StateChoices,
 )
 from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
-from mailjobs.models.sharing import BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
+from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
 __all__ = [
     "FINAL_STATES",
     "OPEN_STATES",
     "REQUEUEABLE_STATES",
     "WAITING_STATES",
+    "AccessToken",
     "Attempt",
     "BlockReason",
     "ConnectionUse",

@@ -50,6 +50,25 @@ class SharedConnection(models.Model):
         return self.key
 
 
+class AccessToken(models.Model):
+    """The access token that all workers log in with at one place, and which of them is fetching the next one (OAuth 2.0)."""
+
+    place = models.CharField(max_length=64, unique=True)  # digest of the `TokenSource`
+    owner = models.CharField(max_length=40)  # whose settings it belongs to: `account:7`
+    sealed = models.BinaryField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    fetching_until = models.DateTimeField(null=True, blank=True)
+    refusal = models.TextField(blank=True)  # what the authority said last, where it gave none
+    refused_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("access token")
+        verbose_name_plural = _("access tokens")
+
+    def __str__(self) -> str:
+        return self.owner
+
+
 class SessionLease(models.Model):
     """One open session of one worker; it ends with the worker's signs of life."""
 

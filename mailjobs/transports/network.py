@@ -16,6 +16,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAIL_PORTS = frozenset({25, 465, 587, 2525})
+WEB_PORTS = frozenset({443})
 FIRST_FREE_PORT = 1024  # from here on every port may be a mail server's
 MOST_ADDRESSES = 8  # tried of one name
 NOT_ALLOWED = "this server name or port is not allowed"  # the only text of a refusal: it tells nobody what is behind the name
@@ -105,8 +106,8 @@ def is_allowed(address: str, allowed_networks: Iterable[str] = ()) -> bool:
     return not _inside(plain, _NOT_GLOBAL) and (plain.version == 4 or plain in _GLOBAL_IPV6)
 
 
-def is_mail_port(port: int) -> bool:
-    return port in MAIL_PORTS or FIRST_FREE_PORT <= port <= 65535
+def is_allowed_port(port: int, well_known: frozenset[int] = MAIL_PORTS) -> bool:
+    return port in well_known or FIRST_FREE_PORT <= port <= 65535
 
 
 def server_name(host: str) -> str:
@@ -114,13 +115,15 @@ def server_name(host: str) -> str:
     return ascii_host(host) or host
 
 
-async def resolve(host: str, port: int, allowed_networks: Sequence[str] = (), *, timeout: float) -> list[Target]:
+async def resolve(
+    host: str, port: int, allowed_networks: Sequence[str] = (), *, timeout: float, well_known: frozenset[int] = MAIL_PORTS
+) -> list[Target]:
     """The addresses of a host that may be connected to, in the resolver's order, at least one; looked up once.
 
     Raises TransportError in Phase.RESOLVE: HOST_NOT_ALLOWED (always the same text), HOST_UNKNOWN, DNS_FAILURE or TIMEOUT.
     """
     name = ascii_host(host)
-    if name is None or not is_mail_port(port):
+    if name is None or not is_allowed_port(port, well_known):
         raise _refusal()
     targets = [
         Target(ipaddress.ip_address(address), port)
@@ -132,12 +135,12 @@ async def resolve(host: str, port: int, allowed_networks: Sequence[str] = (), *,
     return targets[:MOST_ADDRESSES]
 
 
-async def connect(endpoint: Endpoint, timeout: float) -> socket.socket:
+async def connect(endpoint: Endpoint, timeout: float, well_known: frozenset[int] = MAIL_PORTS) -> socket.socket:
     """A connected, non-blocking TCP socket to the endpoint, within `timeout` seconds for the name and as much for all addresses.
 
     Raises TransportError: Phase.RESOLVE as `resolve` does; Phase.CONNECT with REFUSED, UNREACHABLE, TIMEOUT or OTHER.
     """
-    targets = await resolve(endpoint.host, endpoint.port, endpoint.allowed_networks, timeout=timeout)
+    targets = await resolve(endpoint.host, endpoint.port, endpoint.allowed_networks, timeout=timeout, well_known=well_known)
     deadline = asyncio.get_running_loop().time() + timeout
     failures: list[TransportError] = []
     for position, target in enumerate(targets):

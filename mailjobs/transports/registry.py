@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TransportError, Trouble
-from mailjobs.transports import smtp_password
+from mailjobs.transports import graph, smtp_oauth2, smtp_password
 
 
 class Session(Protocol):
@@ -37,6 +37,10 @@ TRANSPORTS: Mapping[int, Opener] = MappingProxyType(
     {
         0: smtp_password.open_session,
         1: smtp_password.open_session,
+        8: smtp_oauth2.open_session,
+        9: smtp_oauth2.open_session,
+        10: graph.open_session,
+        11: graph.open_session,
     }
 )
 

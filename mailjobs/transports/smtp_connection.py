@@ -18,11 +18,10 @@ from mailjobs.core.envelope import Endpoint, Phase, Reply, TransportError, Troub
 from mailjobs.transports import network, tls
 from mailjobs.transports.smtp_protocol import PipelineProtocol
 from mailjobs.transports.smtp_reply import parse_reply
-from mailjobs.transports.transcript import Transcript, printable
+from mailjobs.transports.transcript import HIDDEN, Transcript, hide, printable
 
 MOST_AUTH_ROUNDS = 10
-_HIDDEN = "***"
-_SHORTEST_HIDDEN = 4  # a shorter secret would blot out common words
+LONGEST_COMMAND = 510  # octets without CRLF, RFC 5321 section 4.5.3.1.4
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -123,13 +122,17 @@ class SmtpConnection:
             raise RuntimeError("a second AUTH in one session would be a second attempt")
         self._auth_begun = True
         spoken = [] if initial is None else [base64.b64encode(initial).decode() or "="]
-        line = " ".join(["AUTH", mechanism, *spoken])
-        response = await self._say_secret(line, f"AUTH {mechanism} {_HIDDEN}" if spoken else line, spoken)
+        line, shown = " ".join(["AUTH", mechanism, *spoken]), f"AUTH {mechanism}" + f" {HIDDEN}" * len(spoken)
+        owed = spoken[0] if len(line) > LONGEST_COMMAND else ""
+        if owed:  # RFC 4954 section 4: then the server asks for it with a challenge
+            line = shown = f"AUTH {mechanism}"
+        response = await self._say_secret(line, shown, spoken)
         for _ in range(MOST_AUTH_ROUNDS):
             if response.code != 334:
                 break
-            spoken.append(base64.b64encode(await respond(_challenge(response.message))).decode())
-            response = await self._say_secret(spoken[-1], _HIDDEN, spoken)
+            answer, owed = owed or base64.b64encode(await respond(_challenge(response.message))).decode(), ""
+            spoken.append(answer)
+            response = await self._say_secret(answer, HIDDEN, spoken)
         reply = parse_reply(response.code, self._hide(response.message, spoken))
         if reply.code != 235:
             raise self._refused(Phase.AUTH, reply)
@@ -256,7 +259,7 @@ class SmtpConnection:
         """One line of the AUTH exchange; challenges and what was spoken are hidden in the transcript."""
         self._transcript.client(shown)
         self._write(Phase.AUTH, f"{line}\r\n".encode(), replies=1)
-        return await self._read(Phase.AUTH, shown=lambda said: _HIDDEN if said.code == 334 else self._hide(said.message, spoken))
+        return await self._read(Phase.AUTH, shown=lambda said: HIDDEN if said.code == 334 else self._hide(said.message, spoken))
 
     def _write(self, phase: Phase, octets: bytes, *, replies: int) -> None:
         try:
@@ -303,10 +306,7 @@ class SmtpConnection:
                 return TransportError(phase=phase, trouble=Trouble.CLOSED_BY_SERVER)
 
     def _hide(self, text: str, spoken: Iterable[str]) -> str:
-        for secret in (*spoken, self.endpoint.secret):
-            if len(secret) >= _SHORTEST_HIDDEN:
-                text = text.replace(secret, _HIDDEN)
-        return text
+        return hide(text, (*spoken, self.endpoint.secret))
 
 
 def _is_reply_code(code: int) -> bool:

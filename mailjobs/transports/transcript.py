@@ -1,13 +1,19 @@
 """What was said on the wire, fit to be shown: bounded, without control characters, secrets and bodies (Z8, Z22)."""
 
+import base64
 import unicodedata
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote, quote_plus
 
+HIDDEN = "***"
+SHORTEST_HIDDEN = 4  # a shorter secret would blot out common words
 MOST_LINES = 200
 LONGEST_LINE = 500
 _LEFT_OUT = "..."
 # Control characters, invisible ones that reorder or hide text, what has no meaning; the separators become spaces.
 _REMOVED = frozenset({"Cc", "Cf", "Cn", "Co"})
 _SPACES = frozenset({"Zs", "Zl", "Zp"})
+_URL_SAFE = str.maketrans("+/", "-_")
 
 
 class Transcript:
@@ -46,3 +52,23 @@ def _shown(character: str) -> str:
     if category == "Cs":  # an octet that was no UTF-8, kept by surrogateescape
         return "\N{REPLACEMENT CHARACTER}"
     return "" if category in _REMOVED else character
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets, also where they stand in base64 or percent-encoded; those of under 4 characters stay."""
+    for secret in secrets:
+        if len(secret) >= SHORTEST_HIDDEN:
+            for spoken in (secret, quote(secret, safe=""), quote_plus(secret), *_in_base64(secret)):
+                text = text.replace(spoken, HIDDEN)
+    return text
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """What of a secret shows in base64, at whichever octet it begins: all but the characters that its neighbours share."""
+    octets = secret.encode()
+    for before in range(3):
+        usable = (before + len(octets)) // 3 * 4
+        encoded = base64.b64encode(b"\0" * before + octets).decode()[(4 if before else 0) : usable]
+        if len(encoded) >= 2 * SHORTEST_HIDDEN:
+            yield encoded
+            yield encoded.translate(_URL_SAFE)

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailsettings.changes.book import Book, Owner, name_of, own_values, owner_filter, set_of, tenant_of
 from mailsettings.core.parameters import SECRET_KEYS, Holder, Layer, ParameterLevel
-from mailsettings.core.relay import SMTP_PASSWORD, Level, binding, oauth_binding
-from mailsettings.models import EmailAccount, ParameterSet, Secret, Tenant, User
-from mailsettings.selectors import general_layers, owner_of
+from mailsettings.core.relay import OAUTH_CONSENT, SMTP_PASSWORD, Level, binding, oauth_binding
+from mailsettings.models import Consent, EmailAccount, ParameterSet, Secret, Tenant, User
+from mailsettings.selectors import find_secret, general_layers, owner_of
 from mailsettings.vault import SecretUnreadable, seal, unseal
 
 
 def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved."""
-    level = _level_of(owner)
+    level = level_of(owner)
     bound = _binding_of(level, key)
     place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": set_of(owner)}
     known = Secret.objects.filter(**place, key=key, binding=bound).first()
@@ -25,6 +26,32 @@ def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     sealed = seal(secret, owner=level.holder.owner, key=key, binding=bound)
     Secret.objects.update_or_create(**place, key=key, defaults={"sealed": sealed, "binding": bound})
     book.note(tenant_of(owner), "secret", f"{name_of(owner)}/{key}", {}, {"entered": True})
+
+
+def save_consent(book: Book, owner: Owner, refresh_token: str, *, mailbox: str) -> None:
+    """A mailbox has consented that the portal sends in its name; what was consented to before is forgotten."""
+    save_secret(book, owner, OAUTH_CONSENT, refresh_token)
+    row = secrets_of(owner).get(key=OAUTH_CONSENT)
+    told = {"mailbox": mailbox, "given_by": book.actor, "given_at": Now(), "renewed_at": Now(), "refusal": ""}
+    Consent.objects.update_or_create(secret=row, defaults=told)
+    book.note(tenant_of(owner), "consent", name_of(owner), {}, {"mailbox": mailbox})
+
+
+def renew_consent(owner: str, binding: str, given_at: str, *, refresh_token: str = "", refusal: str = "") -> None:
+    """The authority has answered a worker: with a new refresh token, with none (the old one holds), or with a refusal.
+
+    Not audited, nobody decided anything; without effect where the consent has been given anew or its endpoint changed since.
+    """
+    row = _consented(owner, binding, given_at)
+    if row is None:
+        return
+    if refusal:
+        Consent.objects.filter(secret=row).update(refusal=refusal)
+        return
+    Consent.objects.filter(secret=row).update(renewed_at=Now(), refusal="")
+    if refresh_token:
+        sealed = seal(refresh_token, owner=owner, key=OAUTH_CONSENT, binding=binding)
+        Secret.objects.filter(pk=row.pk).update(sealed=sealed)
 
 
 def forget_secret(book: Book, owner: Owner, key: str) -> None:
@@ -44,7 +71,7 @@ def secrets_of(owner: Owner) -> QuerySet[Secret]:
 
 def secret_fits(owner: Owner, secret: Secret) -> bool:
     """Whether a stored secret may still be offered: server, port, user and TLS are those it was entered for (P5)."""
-    return secret.binding == _binding_of(_level_of(owner), secret.key)
+    return secret.binding == _binding_of(level_of(owner), secret.key)
 
 
 def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
@@ -53,11 +80,35 @@ def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
         holder = _owner_of_secret(secret)
         if holder is not None and not secret_fits(holder, secret):
             message = _("%(name)s: the password must be entered again, because server, port, user or TLS have changed.")
+            if secret.key == OAUTH_CONSENT:
+                message = _("%(name)s: the mailbox must be connected again, because its server, user or authority have changed.")
+            elif secret.key != SMTP_PASSWORD:
+                message = _("%(name)s: the client secret must be entered again, because server, user or authority have changed.")
             book.warnings.append(message % {"name": name_of(holder)})
+
+
+def level_of(owner: Owner) -> Level:
+    """Where a secret stands, with what its level may borrow a server from (R3)."""
+    if isinstance(owner, EmailAccount):
+        generals = general_layers(owner.tenant)
+        return Level("", owner.slug, _account_holder(owner), tuple(layer.holder for layer in generals))
+    tenant = tenant_of(owner)
+    layers: Sequence[Layer] = general_layers(tenant)
+    if isinstance(owner, Tenant):
+        return Level(layers[0].level, owner.slug, _raw_holder(owner), tuple(layer.holder for layer in layers[1:]))
+    return Level(ParameterLevel.USER, owner.login, _raw_holder(owner), tuple(layer.holder for layer in layers))
 
 
 def _binding_of(level: Level, key: str) -> str:
     return binding(level) if key == SMTP_PASSWORD else oauth_binding(level)
+
+
+def _consented(owner: str, binding: str, given_at: str) -> Secret | None:
+    row = find_secret(owner, OAUTH_CONSENT)
+    if row is None or row.binding != binding:
+        return None
+    consent = Consent.objects.filter(secret=row).first()
+    return row if consent is not None and consent.given_at.isoformat() == given_at else None
 
 
 def _secrets_at_and_below(owner: Owner) -> QuerySet[Secret]:
@@ -82,18 +133,6 @@ def _same_secret(known: Secret, secret: str, *, owner: str) -> bool:
         return unseal(bytes(known.sealed), owner=owner, key=known.key, binding=known.binding) == secret
     except SecretUnreadable:
         return False
-
-
-def _level_of(owner: Owner) -> Level:
-    """Where a secret stands, with what its level may borrow a server from (R3)."""
-    if isinstance(owner, EmailAccount):
-        generals = general_layers(owner.tenant)
-        return Level("", owner.slug, _account_holder(owner), tuple(layer.holder for layer in generals))
-    tenant = tenant_of(owner)
-    layers: Sequence[Layer] = general_layers(tenant)
-    if isinstance(owner, Tenant):
-        return Level(layers[0].level, owner.slug, _raw_holder(owner), tuple(layer.holder for layer in layers[1:]))
-    return Level(ParameterLevel.USER, owner.login, _raw_holder(owner), tuple(layer.holder for layer in layers))
 
 
 def _raw_holder(owner: Tenant | User) -> Holder:

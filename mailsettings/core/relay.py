@@ -11,6 +11,8 @@ from mailsettings.core.sender import SenderDecision
 
 SMTP_PASSWORD = "smtp_password"  # noqa: S105 (a key, no secret)
 OAUTH_SECRET = "oauth_client_secret"  # noqa: S105 (a key, no secret)
+GRAPH = "https://graph.microsoft.com/v1.0"  # where no level names another, as national clouds have it
+OAUTH_CONSENT = "oauth_refresh_token"  # a mailbox's consent: no parameter, nobody types it
 
 
 class RelayRefusal(StrEnum):
@@ -74,8 +76,13 @@ class Connection:
     @property
     def key(self) -> str:
         """What throttles, pauses and sessions are shared by (delivery contract 4)."""
-        endpoint = f"{self.host.lower()}:{self.port}" if self.system.over is Over.SMTP else self.server.text("ews_url")
-        return f"{endpoint}|{self.username.lower()}|{self.send_system - self.send_system % 2}"
+        endpoint = f"{self.host.lower()}:{self.port}"
+        if self.system.over is not Over.SMTP:
+            endpoint = self.server.text("ews_url") if self.system.over is Over.EWS else self.server.text("graph_url") or GRAPH
+        login = self.username
+        if self.system.credentials is Credentials.OAUTH and not login:  # a program that may send from several mailboxes
+            login = self.login.text("oauth_client_id")
+        return f"{endpoint}|{login.lower()}|{self.send_system - self.send_system % 2}"
 
     @property
     def shared_identity(self) -> bool:
@@ -134,8 +141,9 @@ def binding(login: Level) -> str:
 
 
 def oauth_binding(login: Level) -> str:
-    """What an OAuth client secret is sealed to: authority, tenant and client."""
-    return "|".join(login.holder.text(key) for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))
+    """What an OAuth secret is sealed to: authority, tenant and client, and all that a token could be offered to (P5, Z7)."""
+    own = [login.holder.text(key) for key in ("oauth_authority", "oauth_tenant", "oauth_client_id")]
+    return "|".join((*own, login.holder.text("graph_url").lower(), binding(login)))
 
 
 def tls_of(server: Holder) -> str:
@@ -217,7 +225,8 @@ def _secret_ref(level: Level, system: SendSystem) -> SecretRef | None:
         case Credentials.PROCESS:
             return None
         case Credentials.OAUTH:
-            return SecretRef(level.holder.owner, OAUTH_SECRET, oauth_binding(level))
+            key = OAUTH_CONSENT if OAUTH_CONSENT in level.holder.secrets else OAUTH_SECRET
+            return SecretRef(level.holder.owner, key, oauth_binding(level))
         case Credentials.EXCHANGE if level.holder.text("ews_auth") == "oauth2":
             return SecretRef(level.holder.owner, OAUTH_SECRET, oauth_binding(level))
         case Credentials.EXCHANGE:

@@ -225,7 +225,7 @@ def _say_secret(entry: Entry) -> str:
     day = date_format(localtime(entry.secret.changed_at), "SHORT_DATE_FORMAT")
     if entry.secret_fits:
         return _("Entered on %(day)s. Leave empty to keep it.") % {"day": day}
-    message = _("Entered on %(day)s; must be entered again because authority, tenant or client have changed.")
+    message = _("Entered on %(day)s; must be entered again because server, user, authority or client have changed.")
     if entry.key == "smtp_password":
         message = _("Entered on %(day)s; must be entered again because server, port, user or TLS have changed.")
     return format_html('<strong class="is-error">{}</strong>', message % {"day": day})

@@ -49,7 +49,7 @@ HELP: Mapping[str, Promise] = {
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),
     "oauth_client_id": gettext_lazy("The application (client) ID from the app registration."),
     "oauth_client_secret": gettext_lazy(
-        "It is stored encrypted, for exactly this authority, tenant and client, and never shown again."
+        "It is stored encrypted, for exactly this server, user, authority and client, and never shown again."
     ),
     "graph_url": gettext_lazy("Only where Microsoft Graph is not at its usual address, as in a national cloud."),
     "max_connections": gettext_lazy("How many connections to this server may be open at the same time."),

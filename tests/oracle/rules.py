@@ -347,7 +347,7 @@ def _secret_missing(installation: Installation, place: _Place, number: int) -> b
     if number in PROCESS_IDENTITY:
         return False
     if number in OAUTH or (number in EWS and place.values.get("ews_auth") == "oauth2"):
-        return installation.sealed.get((*place.holder, "oauth_client_secret")) != oauth_seal(place.values)
+        return installation.sealed.get((*place.holder, "oauth_client_secret")) != oauth_seal(place.values, place.generals)
     if number not in EWS and not place.values.get("smtp_user"):  # R3: without a login no AUTH
         return False
     return installation.sealed.get((*place.holder, "smtp_password")) != password_seal(place.values, place.generals)
@@ -362,8 +362,10 @@ def password_seal(values: Values, generals: tuple[Values, ...]) -> Seal:
     return (*endpoint, ews, values.get("smtp_user", ""))
 
 
-def oauth_seal(values: Values) -> Seal:
-    return tuple(values.get(key, "") for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))
+def oauth_seal(values: Values, generals: tuple[Values, ...]) -> Seal:
+    """Who issues tokens for it, and all that such a token could be offered to (P5, Z7)."""
+    own = (values.get(key, "") for key in ("oauth_authority", "oauth_tenant", "oauth_client_id", "graph_url"))
+    return (*own, *password_seal(values, generals))
 
 
 def installed(document: Mapping[str, Any], before: "Installation | None" = None) -> Installation:
@@ -387,7 +389,7 @@ def _seal(installation: Installation, holder: tuple[str, ...], values: Values, g
     if values.get("smtp_password"):
         installation.sealed[(*holder, "smtp_password")] = password_seal(values, generals)
     if values.get("oauth_client_secret"):
-        installation.sealed[(*holder, "oauth_client_secret")] = oauth_seal(values)
+        installation.sealed[(*holder, "oauth_client_secret")] = oauth_seal(values, generals)
 
 
 # -- the answer -----------------------------------------------------------------------------------------------------------------

@@ -1,13 +1,19 @@
 """A token introspection endpoint (RFC 7662) for Dovecot, plus a client-credentials token endpoint; standard library only.
 
-introspect.py PORT [ANYTHING]. Token "good:<user>" is active for that user, "expired:<user>" is not, "broken" answers 500.
+introspect.py PORT [STATE]. Token "good:<user>" is active for that user, "expired:<user>" is not, "broken" answers 500; those of
+`tokens.py` count while they hold, are for SMTP and do not stand among the revoked ones of the state folder.
 POST /token (any client id, client_secret "client-secret") gives {"access_token": "good:<username or 'relay@test.local'>", ...}.
 """
 
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # run as a script
+
+from tests.peers.tokens import SMTP_AUDIENCE, SMTP_SCOPES, active, revoked
 
 Answer = tuple[int, dict[str, object]]
 
@@ -39,7 +45,14 @@ def introspection(form: dict[str, str]) -> Answer:
         case "good", _, user:
             return 200, {"active": True, "username": user, "scope": "SMTP.SendAsApp"}
         case _:
-            return 200, {"active": False}
+            return 200, issued(form.get("token", ""))
+
+
+def issued(token: str) -> dict[str, object]:
+    """What RFC 7662 says of a token of `tokens.py`."""
+    claims = active(token, audience=SMTP_AUDIENCE, revoked=revoked(Path(sys.argv[2]))) or {}
+    scope = str(claims.get("scp", ""))
+    return {"active": not SMTP_SCOPES.isdisjoint(scope.split()), "username": claims.get("upn"), "scope": scope}
 
 
 if __name__ == "__main__":

@@ -192,8 +192,8 @@ def test_ascii_host_refuses_odd_notations(host: str) -> None:
     [(25, True), (465, True), (587, True), (2525, True), (1024, True), (65535, True)]
     + [(port, False) for port in (-1, 0, 22, 53, 80, 110, 143, 443, 993, 1023, 65536)],
 )
-def test_is_mail_port_keeps_to_the_list(port: int, expected: bool) -> None:
-    assert network.is_mail_port(port) is expected
+def test_is_allowed_port_keeps_to_the_list(port: int, expected: bool) -> None:
+    assert network.is_allowed_port(port) is expected
 
 
 class Resolver:

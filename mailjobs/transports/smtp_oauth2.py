@@ -1,0 +1,110 @@
+"""Send systems 8 and 9: SMTP with an access token, by XOAUTH2 (Microsoft, Google) or OAUTHBEARER (RFC 7628)."""
+
+import json
+
+from mailjobs.core.envelope import Endpoint, Phase, Reply, TransportError, Trouble
+from mailjobs.transports.smtp_connection import DEFAULT_TIMEOUTS, SmtpConnection, Timeouts
+from mailjobs.transports.smtp_dialogue import SmtpSession
+from mailjobs.transports.smtp_password import may_send_login
+from mailjobs.transports.transcript import hide, printable
+
+_LONGEST_STATUS = 200
+
+
+async def open_session(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, pipelining: bool = True) -> SmtpSession:
+    """A session that is logged in; the endpoint's secret is an access token. It is offered once, with one mechanism.
+
+    Raises TransportError; in Phase.AUTH with the server's refusal, or with MAILBOX_MISSING, AUTH_NEEDS_TLS (S7) or
+    MECHANISM_MISSING.
+    """
+    return await SmtpSession.open(endpoint, authenticate=_log_in, timeouts=timeouts, pipelining=pipelining)
+
+
+async def verify(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> SmtpSession:
+    """An open session that has answered a command after the login; sends nothing. Raises as `open_session` does."""
+    session = await open_session(endpoint, timeouts=timeouts)
+    try:
+        await session.noop()
+    except BaseException:
+        session.abort()
+        raise
+    return session
+
+
+async def _log_in(session: SmtpConnection) -> None:
+    endpoint = session.endpoint
+    if not endpoint.username:
+        raise TransportError(phase=Phase.AUTH, trouble=Trouble.MAILBOX_MISSING)
+    encrypted = session.tls_object is not None
+    if not may_send_login(encrypted=encrypted, loopback=session.is_loopback, allow_plain_auth=endpoint.allow_plain_auth):
+        raise TransportError(phase=Phase.AUTH, trouble=Trouble.AUTH_NEEDS_TLS)
+    for name, mechanism in _MECHANISMS.items():
+        if name in session.mechanisms:
+            await _exchange(session, name, mechanism(endpoint))
+            return
+    raise TransportError(phase=Phase.AUTH, trouble=Trouble.MECHANISM_MISSING, detail=" ".join(session.mechanisms)[:200])
+
+
+async def _exchange(session: SmtpConnection, name: str, bearer: "_Bearer") -> None:
+    """What the server says in its challenge (RFC 7628 3.2.2) belongs to the refusal that follows it."""
+    try:
+        await session.auth(name, bearer.respond, initial=bearer.initial)
+    except TransportError as error:
+        if error.reply is not None and bearer.status:
+            said = hide(f"{error.reply.text} ({bearer.status})", [session.endpoint.secret])
+            error.reply = Reply(error.reply.code, error.reply.enhanced, said[:500], error.reply.wait)
+        raise
+
+
+class _Bearer:
+    """One exchange: the token goes with the first line; a server that refuses it says why in a challenge, as JSON."""
+
+    end = b"\x01"  # RFC 7628 3.2.3: what a client answers to that challenge
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.initial = self._first_line(endpoint)
+        self.status = ""
+        self._answered = False
+
+    async def respond(self, challenge: bytes) -> bytes:
+        if not challenge and not self._answered:  # a server that ignores the initial response asks for it
+            self._answered = True
+            return self.initial
+        self.status = _status_of(challenge)
+        return self.end
+
+    def _first_line(self, endpoint: Endpoint) -> bytes:
+        raise NotImplementedError
+
+
+class _XOAuth2(_Bearer):
+    """https://developers.google.com/workspace/gmail/imap/xoauth2-protocol; the answer to the challenge is empty."""
+
+    end = b""
+
+    def _first_line(self, endpoint: Endpoint) -> bytes:
+        return f"user={endpoint.username}\x01auth=Bearer {endpoint.secret}\x01\x01".encode()
+
+
+class _OAuthBearer(_Bearer):
+    """RFC 7628 3.1 after the header of RFC 5801, in which a comma and an equals sign have a notation of their own."""
+
+    def _first_line(self, endpoint: Endpoint) -> bytes:
+        name = endpoint.username.replace("=", "=3D").replace(",", "=2C")
+        where = f"host={endpoint.host}\x01port={endpoint.port}"
+        return f"n,a={name},\x01{where}\x01auth=Bearer {endpoint.secret}\x01\x01".encode()
+
+
+def _status_of(challenge: bytes) -> str:
+    """`status 401, scope mail` of `{"status": "401", "schemes": "bearer", "scope": "mail"}`; what is no such JSON as it came."""
+    text = challenge.decode("utf-8", "replace")
+    try:
+        said = json.loads(text)
+        known = [f"{key} {said[key]}" for key in ("status", "scope", "error", "error_description") if said.get(key)]
+    except (ValueError, TypeError, AttributeError):
+        known = [text]
+    return " ".join(printable(", ".join(known)).split())[:_LONGEST_STATUS]
+
+
+# Microsoft and Google both offer XOAUTH2; where a server has the standard, that goes first.
+_MECHANISMS: dict[str, type[_Bearer]] = {"OAUTHBEARER": _OAuthBearer, "XOAUTH2": _XOAuth2}

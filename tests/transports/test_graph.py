@@ -1,0 +1,313 @@
+"""Send systems 10 and 11 against a strict stand-in of Graph: what is handed over, refused, lost and withdrawn."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TokenSource, TransportError, Trouble
+from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
+from mailjobs.core.mime import Base64Lines
+from mailjobs.core.reply import ReplyClass
+from mailjobs.transports import graph, https, registry
+from mailjobs.transports.graph import GraphSession
+from tests.peers.graph_standin import GraphStandIn
+from tests.peers.tokens import SMTP_AUDIENCE, issue
+
+OFFICE = "office@test.local"
+CLIENT = "kunde@kanzlei.test"
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+QUICK = https.Timeouts(connect=5, block=5, answer=5, final=5)
+
+
+@pytest.fixture
+def service() -> Iterator[GraphStandIn]:
+    with GraphStandIn() as running:
+        yield running
+
+
+def endpoint(service: GraphStandIn, *, scope: str = "Mail.Send", seconds: float = 3600, **changes: Any) -> Endpoint:
+    """An endpoint whose secret is a token of the stand-in."""
+    token = issue(audience=service.authority, scope=scope, user=OFFICE, seconds=seconds)
+    made = Endpoint(
+        host="localhost",
+        port=service.port,
+        tls="implicit",
+        send_system=11,
+        username=OFFICE,
+        secret=token,
+        ca_certificate=service.ca_pem,
+        allowed_networks=LOOPBACK,
+        url=service.graph_url,
+    )
+    return replace(made, **changes)
+
+
+class Letter:
+    """A mail of its own as ready wire bytes, and whether it may go on when it is asked."""
+
+    def __init__(self, *files: bytes, to: str = CLIENT, sender: str = OFFICE, go_on: bool = True, head: str = "") -> None:
+        self.message_id = f"<{uuid.uuid4()}@test.local>"
+        lines = [f"From: {sender}", f"To: {to}", "Subject: Test", f"Message-ID: {self.message_id}", "MIME-Version: 1.0"]
+        lines += [head] if head else []
+        headers = "".join(f"{line}\r\n" for line in [*lines, 'Content-Type: multipart/mixed; boundary="=_b"'])
+        self.parts: list[bytes | Base64Lines] = [
+            headers.encode(),
+            b"\r\n--=_b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n..ein Punkt\r\nGr\xc3\xbc\xc3\x9fe\r\n",
+        ]
+        for number, data in enumerate(files):
+            about = f'Content-Disposition: attachment; filename="{number}.pdf"\r\nContent-Transfer-Encoding: base64'
+            part = f"--=_b\r\nContent-Type: application/pdf\r\n{about}\r\n\r\n"
+            self.parts += [part.encode(), Base64Lines(data)]
+        self.parts.append(b"--=_b--\r\n")
+        self.sender, self.go_on, self.asked = sender, go_on, 0
+
+    async def before_body(self) -> bool:
+        self.asked += 1
+        return self.go_on
+
+    async def over(self, session: GraphSession, *recipients: str) -> HandOver:
+        return await session.submit(
+            Envelope(self.sender, recipients or (CLIENT,)), self.parts, size=1, before_body=self.before_body
+        )
+
+
+@asynccontextmanager
+async def session_to(to: Endpoint) -> AsyncIterator[GraphSession]:
+    session = await graph.open_session(to, timeouts=QUICK)
+    try:
+        yield session
+    finally:
+        await session.close()
+        assert not session.usable
+
+
+def settled(handover: HandOver, *recipients: str) -> Outcome:
+    return settle(handover, recipients or (CLIENT,), sender=OFFICE)
+
+
+def test_registry_hands_10_and_11_to_graph() -> None:
+    assert registry.TRANSPORTS[10] is registry.TRANSPORTS[11] is graph.open_session
+
+
+async def test_submit_hands_the_mail_over_as_it_was_frozen(service: GraphStandIn) -> None:
+    letter, second = Letter(b"%PDF-1"), Letter()
+    async with session_to(endpoint(service)) as session:
+        outcome = await letter.over(session)
+        session.begin_transcript()
+        assert session.usable
+        assert (await second.over(session)).final is not None
+    assert (outcome.final and outcome.final.code, outcome.recipients[CLIENT].code, outcome.error) == (202, 202, None)
+    assert settled(outcome).state is State.SENT
+    assert [taken.message_id for taken in service.taken] == [letter.message_id, second.message_id]
+    mail = service.taken[0].mail
+    text, file = mail.iter_parts()
+    assert text.get_payload(decode=True) == ".ein Punkt\r\nGrüße".encode()
+    assert file.get_payload(decode=True) == b"%PDF-1"
+    assert (letter.asked, service.taken[0].recipients) == (1, (CLIENT,))
+
+
+async def test_submit_names_exactly_the_envelopes_recipients(service: GraphStandIn) -> None:
+    letter = Letter(to=f"=?utf-8?q?M=C3=BCller?= <{CLIENT}>, schon@kanzlei.test", head="Cc: KOPIE@Kanzlei.test")
+    async with session_to(endpoint(service)) as session:
+        outcome = await letter.over(session, CLIENT, "kopie@kanzlei.test", "blind@kanzlei.test")
+    assert set(outcome.recipients) == {CLIENT, "kopie@kanzlei.test", "blind@kanzlei.test"}
+    [taken] = service.taken
+    assert {address.lower() for address in taken.recipients} == set(outcome.recipients)
+    assert (str(taken.mail["To"]), taken.mail["Bcc"]) == (f"Müller <{CLIENT}>", None)
+
+
+async def test_submit_asks_before_the_body_and_withdraws(service: GraphStandIn) -> None:
+    letter = Letter(go_on=False)
+    async with session_to(endpoint(service)) as session:
+        outcome = await letter.over(session)
+        assert not session.usable
+    assert (outcome.withdrawn, letter.asked, service.taken) == (True, 1, [])
+    assert settled(outcome).state is State.NEW
+
+
+async def test_submit_closes_where_asking_fails(service: GraphStandIn) -> None:
+    letter = Letter()
+
+    async def broken() -> bool:
+        raise ValueError("the database is away")
+
+    async with session_to(endpoint(service)) as session:
+        with pytest.raises(ValueError, match="away"):
+            await session.submit(Envelope(OFFICE, (CLIENT,)), letter.parts, size=1, before_body=broken)
+        assert not session.usable
+    assert service.taken == []
+
+
+# Large mails
+
+SMALL, LARGE = b"s" * 2_000_000, bytes(range(256)) * 28_000  # 7.2 MB
+
+
+async def test_submit_takes_a_large_mail_by_draft_and_uploads(service: GraphStandIn) -> None:
+    letter = Letter(LARGE, SMALL, b"%PDF-1")
+    async with session_to(endpoint(service, scope="Mail.Send Mail.ReadWrite")) as session:
+        outcome = await letter.over(session)
+        dialogue = "\n".join(session.transcript)
+    assert settled(outcome).state is State.SENT
+    [taken] = service.taken
+    files = [part.get_payload(decode=True) for part in taken.mail.iter_attachments()]
+    assert sorted(map(len, filter(None, files))) == [6, len(SMALL), len(LARGE)]
+    assert LARGE in files
+    assert taken.message_id == letter.message_id
+    assert (letter.asked, service.drafts) == (1, {})
+    assert "authtoken" not in dialogue
+
+
+@pytest.mark.parametrize("fault", ["", "403:ErrorSendAsDenied", "503:ServiceUnavailable"], ids=["withdrawn", "refused", "busy"])
+async def test_submit_leaves_no_draft_behind(service: GraphStandIn, fault: str) -> None:
+    letter = Letter(LARGE, go_on=bool(fault))
+    service.faults.extend([fault] if fault else [])
+    async with session_to(endpoint(service, scope="Mail.Send Mail.ReadWrite")) as session:
+        outcome = await letter.over(session)
+    assert outcome.withdrawn is not bool(fault)
+    assert (service.taken, service.drafts, letter.asked) == ([], {}, 1)
+
+
+async def test_submit_needs_a_permission_more_for_a_large_mail(service: GraphStandIn) -> None:
+    letter = Letter(LARGE)
+    async with session_to(endpoint(service)) as session:
+        outcome = settled(await letter.over(session))
+    assert (outcome.state, outcome.login_refused, letter.asked) == (State.FAILED, True, 0)
+    assert outcome.error.startswith("403 HTTP ErrorAccessDenied")
+
+
+# Refusals: what each comes to
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "state", "recipient"),
+    [
+        ("403:ErrorSendAsDenied", ReplyClass.SENDER_REFUSED, State.FAILED, RecipientState.PENDING),
+        ("400:ErrorInvalidRecipients", ReplyClass.RECIPIENT_REFUSED, State.FAILED, RecipientState.REFUSED),
+        ("400:ErrorMessageSizeExceeded", ReplyClass.CONTENT_REFUSED, State.FAILED, RecipientState.REFUSED),
+        ("413:RequestEntityTooLarge", ReplyClass.CONTENT_REFUSED, State.FAILED, RecipientState.REFUSED),
+        ("403:ErrorAccessDenied", ReplyClass.LOGIN_REFUSED, State.FAILED, RecipientState.PENDING),
+        ("401:InvalidAuthenticationToken", ReplyClass.LOGIN_REFUSED, State.FAILED, RecipientState.PENDING),
+        ("404:ErrorInvalidUser", ReplyClass.CONFIGURATION, State.FAILED, RecipientState.PENDING),
+        ("429:ErrorExceededMessageLimit", ReplyClass.THROTTLED, State.DEFERRED, RecipientState.DEFERRED),
+        ("throttle:120", ReplyClass.THROTTLED, State.DEFERRED, RecipientState.DEFERRED),
+        ("503:ServiceUnavailable", ReplyClass.TEMPORARY, State.DEFERRED, RecipientState.DEFERRED),
+        ("500:ErrorInternalServerTransientError", ReplyClass.TEMPORARY, State.DEFERRED, RecipientState.DEFERRED),
+        ("504", ReplyClass.LOST_IN_BODY, State.UNKNOWN, RecipientState.UNKNOWN),
+        ("502", ReplyClass.LOST_IN_BODY, State.UNKNOWN, RecipientState.UNKNOWN),
+        ("500", ReplyClass.LOST_IN_BODY, State.UNKNOWN, RecipientState.UNKNOWN),
+        ("drop", ReplyClass.LOST_IN_BODY, State.UNKNOWN, RecipientState.UNKNOWN),
+    ],
+)
+async def test_submit_says_what_every_answer_means(
+    service: GraphStandIn, fault: str, reason: ReplyClass, state: State, recipient: RecipientState
+) -> None:
+    service.faults.append(fault)
+    async with session_to(endpoint(service)) as session:
+        outcome = settled(await Letter().over(session))
+    assert (outcome.state, outcome.reason) == (state, reason)
+    assert outcome.recipients[CLIENT][0] is recipient
+    assert outcome.wait == (120 if fault.startswith("throttle") else 0)
+    assert outcome.login_refused is (reason is ReplyClass.LOGIN_REFUSED)
+
+
+async def test_submit_is_refused_a_sender_of_somebody_else(service: GraphStandIn) -> None:
+    async with session_to(endpoint(service)) as session:
+        allowed = settled(await Letter(sender="rechnungen@test.local").over(session))
+        refused = settled(await Letter(sender="chef@test.local").over(session))
+    assert (allowed.state, refused.state, refused.reason) == (State.SENT, State.FAILED, ReplyClass.SENDER_REFUSED)
+
+
+async def test_submit_blames_the_sender_where_each_has_a_mailbox_of_its_own(service: GraphStandIn) -> None:
+    service.faults.append("403:ErrorAccessDenied")
+    source = TokenSource("", "", "", "", "")
+    async with session_to(endpoint(service, username="", token=source)) as session:
+        outcome = settled(await Letter().over(session))
+    assert (outcome.state, outcome.login_refused) == (State.FAILED, False)
+
+
+async def test_submit_meets_the_limit_of_requests_at_once(service: GraphStandIn) -> None:
+    service.at_once = 0
+    async with session_to(endpoint(service)) as session:
+        outcome = settled(await Letter().over(session))
+    assert (outcome.state, outcome.throttled) == (State.DEFERRED, True)
+
+
+# The token
+
+
+@pytest.mark.parametrize("kind", ["expired", "wrong audience", "somebody else's", "none"])
+async def test_open_session_is_refused_a_token(service: GraphStandIn, kind: str) -> None:
+    tokens = {
+        "expired": issue(audience=service.authority, scope="Mail.Send", user=OFFICE, seconds=-1),
+        "wrong audience": issue(audience=SMTP_AUDIENCE, scope="Mail.Send", user=OFFICE),
+        "somebody else's": issue(audience=service.authority, scope="Mail.Send", user=OFFICE, key=b"another"),
+        "none": "x",
+    }
+    with pytest.raises(TransportError) as caught:
+        await graph.open_session(endpoint(service, secret=tokens[kind]), timeouts=QUICK)
+    error = caught.value
+    assert (error.phase, error.reply and error.reply.code) == (Phase.AUTH, 401)
+    assert settled(HandOver(error=error)).login_refused
+    assert "InvalidAuthenticationToken" in str(error)
+    assert not any(tokens[kind] in line for line in error.transcript if len(tokens[kind]) > 1)
+
+
+async def test_session_is_not_used_beyond_its_token(service: GraphStandIn) -> None:
+    async with session_to(endpoint(service, secret_until=0.0)) as session:
+        assert not session.usable
+
+
+@pytest.mark.parametrize(
+    ("changes", "mailbox"),
+    [
+        ({"username": "", "token": TokenSource("", "", "", "", "", consent="2026")}, "/v1.0/me/sendMail"),
+        ({"username": "", "token": TokenSource("", "", "", "", "")}, f"/v1.0/users/{OFFICE}/sendMail"),
+        ({"username": OFFICE}, f"/v1.0/users/{OFFICE}/sendMail"),
+    ],
+    ids=["who consented", "the sender", "the one named"],
+)
+async def test_submit_uses_the_mailbox(service: GraphStandIn, changes: dict[str, Any], mailbox: str) -> None:
+    async with session_to(endpoint(service, **changes)) as session:
+        assert settled(await Letter().over(session)).state is State.SENT
+    assert service.requests[-1] == f"POST {mailbox}"
+
+
+# The network (Z5, Z6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "phase", "trouble"),
+    [
+        ({"ca_certificate": ""}, Phase.TLS, Trouble.CERTIFICATE_UNTRUSTED),
+        ({"allowed_networks": ()}, Phase.RESOLVE, Trouble.HOST_NOT_ALLOWED),
+        ({"url": "https://127.1/v1.0"}, Phase.RESOLVE, Trouble.HOST_NOT_ALLOWED),
+        ({"url": "https://0x7f.1/v1.0"}, Phase.RESOLVE, Trouble.HOST_NOT_ALLOWED),
+        ({"url": "https://localhost:22/v1.0"}, Phase.RESOLVE, Trouble.HOST_NOT_ALLOWED),
+        ({"url": "http://localhost/v1.0"}, Phase.RESOLVE, Trouble.HOST_NOT_ALLOWED),
+        ({"url": "https://user:password@localhost/v1.0"}, Phase.RESOLVE, Trouble.HOST_NOT_ALLOWED),
+        ({"url": "https://nowhere.invalid/v1.0"}, Phase.RESOLVE, Trouble.HOST_UNKNOWN),
+    ],
+)
+async def test_z6_open_session_goes_nowhere_else(
+    service: GraphStandIn, changes: dict[str, Any], phase: Phase, trouble: Trouble
+) -> None:
+    with pytest.raises(TransportError) as caught:
+        await graph.open_session(endpoint(service, **changes), timeouts=QUICK)
+    assert (caught.value.phase, caught.value.trouble) == (phase, trouble)
+    assert service.requests == []
+
+
+async def test_submit_knows_when_nothing_was_said(service: GraphStandIn) -> None:
+    async with session_to(endpoint(service)) as session:
+        service.__exit__(None, None, None)
+        await session._https.close()
+        outcome = await Letter().over(session)
+        service.__enter__()
+    assert outcome.error is not None
+    assert outcome.error.phase is Phase.CONNECT
+    assert settled(outcome).state is State.DEFERRED
