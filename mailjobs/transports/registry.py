@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TransportError, Trouble
-from mailjobs.transports import smtp_password
+from mailjobs.transports import smtp_gssapi, smtp_ntlm, smtp_password
 
 
 class Session(Protocol):
@@ -37,6 +37,10 @@ TRANSPORTS: Mapping[int, Opener] = MappingProxyType(
     {
         0: smtp_password.open_session,
         1: smtp_password.open_session,
+        2: smtp_gssapi.open_session,
+        3: smtp_gssapi.open_session,
+        4: smtp_ntlm.open_session,
+        5: smtp_ntlm.open_session,
     }
 )
 
