@@ -22,13 +22,14 @@ except ImportError:  # requirements-kerberos.txt is not installed, or libgssapi-
 from mailjobs.core.envelope import Phase, TransportError, Trouble
 from mailjobs.transports.transcript import printable
 
+KEYTAB, CACHE = "KRB5_CLIENT_KTNAME", "KRB5CCNAME"  # environment variables
 LIBRARY = "apt-get install gcc libkrb5-dev python3-dev, then make kerberos"
 THREADS = 4  # calls at once that may wait for a KDC; the loop's own threads look up names meanwhile
 LONGEST_DETAIL = 200
 
 T = TypeVar("T")
 
-# Of krb5_err.et, as MIT's library gives them in the minor status.
+# Of krb5_err.et, as MIT's library gives them in the minor status. Trying again with a refused key can lock the account.
 _TROUBLE_BY_MINOR = {
     -1765328383: Trouble.TICKET_REFUSED,  # KDC_ERR_NAME_EXP: the account has expired
     -1765328378: Trouble.TICKET_REFUSED,  # KDC_ERR_C_PRINCIPAL_UNKNOWN
@@ -36,12 +37,13 @@ _TROUBLE_BY_MINOR = {
     -1765328366: Trouble.TICKET_REFUSED,  # KDC_ERR_CLIENT_REVOKED: locked or disabled
     -1765328361: Trouble.TICKET_REFUSED,  # KDC_ERR_KEY_EXP: the password has expired
     -1765328360: Trouble.TICKET_REFUSED,  # KDC_ERR_PREAUTH_FAILED: the keytab's key is not the account's
+    -1765328174: Trouble.TICKET_REFUSED,  # PREAUTH_FAILED: the same, found out here
     -1765328353: Trouble.TICKET_REFUSED,  # KRB_AP_ERR_BAD_INTEGRITY: the same, without preauthentication
     -1765328370: Trouble.TICKET_REFUSED,  # KDC_ERR_ETYPE_NOSUPP: the keytab has no key that the realm takes
     -1765328377: Trouble.SERVICE_UNKNOWN,  # KDC_ERR_S_PRINCIPAL_UNKNOWN
     -1765328352: Trouble.TICKET_EXPIRED,  # KRB_AP_ERR_TKT_EXPIRED
     -1765328347: Trouble.CLOCK_SKEW,  # KRB_AP_ERR_SKEW
-    -1765328237: Trouble.CLOCK_SKEW,  # KDCREP_SKEW
+    -1765328236: Trouble.CLOCK_SKEW,  # KDCREP_SKEW
     -1765328228: Trouble.KDC_UNREACHABLE,  # KDC_UNREACH
     -1765328230: Trouble.KDC_UNREACHABLE,  # REALM_UNKNOWN: no KDC is known for the realm
     -1765328164: Trouble.KDC_UNREACHABLE,  # REALM_CANT_RESOLVE
@@ -110,8 +112,10 @@ async def identity(*, timeout: float = 10) -> Identity:
 
 def _credentials() -> tuple[Any, bool]:
     """The process's credentials, and whether they come from a keytab of its own."""
-    keytab = os.environ.get("KRB5_CLIENT_KTNAME", "")
-    store = {"client_keytab": keytab, "ccache": os.environ.get("KRB5CCNAME") or _own_cache(keytab)} if keytab else None
+    keytab, cache = os.environ.get(KEYTAB, ""), os.environ.get(CACHE, "")
+    store = {"ccache": cache} if cache else None
+    if keytab:
+        store = {"client_keytab": keytab, "ccache": cache or _own_cache(keytab)}
     return gssapi.Credentials(usage="initiate", mechs=[gssapi.MechType.kerberos], store=store), bool(keytab)
 
 
@@ -148,4 +152,5 @@ def _error_of(error: Any) -> TransportError:
         return TransportError(phase=Phase.AUTH, trouble=Trouble.TICKET_EXPIRED)
     if trouble is None and isinstance(error, gssapi.exceptions.MissingCredentialsError):
         trouble = Trouble.NO_TICKET
+        words += "".join(f", {name}={os.environ.get(name) or 'not set'}" for name in (KEYTAB, CACHE))
     return TransportError(phase=Phase.AUTH, trouble=trouble or Trouble.OTHER, detail=words)

@@ -10,9 +10,8 @@ import os
 import struct
 from functools import partial
 
-from spnego import Password
+import spnego
 from spnego.exceptions import SpnegoError
-from spnego.ntlm import NTLMProxy
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
 from mailjobs.transports import network, smtp_login
@@ -40,13 +39,14 @@ async def _log_in(session: SmtpConnection) -> None:
     await smtp_login.log_in(session, {"NTLM": partial(_Ntlm, context)}, guessable=True)
 
 
-def _context(endpoint: Endpoint) -> NTLMProxy:
+def _context(endpoint: Endpoint) -> spnego.ContextProxy:
     """Before AUTH is said: without an identity the server counts no refused login."""
-    credentials = Password(_account(endpoint), endpoint.secret) if endpoint.username else None
+    credentials = spnego.Password(_account(endpoint), endpoint.secret) if endpoint.username else None
     if credentials is None and not os.environ.get("NTLM_USER_FILE"):
         raise TransportError(phase=Phase.AUTH, trouble=Trouble.NO_IDENTITY, detail="NTLM_USER_FILE")
     try:
-        return NTLMProxy(credentials, hostname=network.server_name(endpoint.host), service="smtp")
+        host, own = network.server_name(endpoint.host), spnego.NegotiateOptions.use_ntlm
+        return spnego.client(credentials, hostname=host, service="smtp", protocol="ntlm", options=own)
     except (SpnegoError, OSError, ValueError) as error:  # their words could quote the file
         raise TransportError(phase=Phase.AUTH, trouble=Trouble.NO_IDENTITY, detail="NTLM_USER_FILE cannot be read") from error
 
@@ -60,7 +60,7 @@ def _account(endpoint: Endpoint) -> str:
 class _Ntlm:
     """Negotiate, challenge, authenticate."""
 
-    def __init__(self, context: NTLMProxy) -> None:
+    def __init__(self, context: spnego.ContextProxy) -> None:
         self._context = context
         self.initial: bytes | None = context.step()
 
