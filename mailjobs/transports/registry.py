@@ -7,6 +7,8 @@ from typing import Protocol
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TransportError, Trouble
 from mailjobs.transports import smtp_gssapi, smtp_ntlm, smtp_password
 
+BeforeBody = Callable[[], Awaitable[bool]]
+
 
 class Session(Protocol):
     """What every transport gives: see `SmtpSession`, whose promises hold for all of them."""
@@ -25,7 +27,7 @@ class Session(Protocol):
         message: Sequence[bytes | Iterable[bytes]] | bytes,
         *,
         size: int,
-        before_body: Callable[[], Awaitable[bool]],
+        before_body: BeforeBody,
     ) -> HandOver: ...
 
     async def close(self) -> None: ...

@@ -100,6 +100,7 @@ async def test_nothing_is_there(kerberos: Kerberos, endpoint: Endpoint) -> None:
     kerberos.use_cache("FILE:/nowhere/cache")
     error = await refused(endpoint)
     assert (error.trouble, "KRB5CCNAME=FILE:/nowhere/cache" in error.detail) == (Trouble.NO_TICKET, True)
+    kerberos.forget()
     kerberos.use_keytab(kerberos.folder / "none.keytab")
     error = await refused(endpoint)
     assert (error.trouble, error.detail) == (Trouble.NO_TICKET, f"{kerberos.folder}/none.keytab: No such file or directory")
