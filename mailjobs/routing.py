@@ -214,7 +214,7 @@ def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
         send_system=connection.send_system,
         username=connection.username,
         secret=secret,
-        domain=connection.login.text("ntlm_domain"),
+        domain=connection.domain,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,

@@ -72,10 +72,17 @@ class Connection:
         return "" if self.system.credentials is Credentials.PROCESS else self.login.text("smtp_user")
 
     @property
+    def domain(self) -> str:
+        """The Windows domain of the user, for NTLM: the login's, else that of the server which it borrows."""
+        by_ntlm = self.username and self.system.credentials is Credentials.NTLM
+        return self.login.text("ntlm_domain") or self.server.text("ntlm_domain") if by_ntlm else ""
+
+    @property
     def key(self) -> str:
         """What throttles, pauses and sessions are shared by (delivery contract 4)."""
         endpoint = f"{self.host.lower()}:{self.port}" if self.system.over is Over.SMTP else self.server.text("ews_url")
-        return f"{endpoint}|{self.username.lower()}|{self.send_system - self.send_system % 2}"
+        account = f"{self.domain}\\{self.username}" if self.domain else self.username
+        return f"{endpoint}|{account.lower()}|{self.send_system - self.send_system % 2}"
 
     @property
     def shared_identity(self) -> bool:

@@ -4,17 +4,23 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from mailjobs import delivery
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
 from mailjobs.core.reply import ReplyClass, classify
+from mailjobs.models import MailJob
+from mailjobs.remedies import remedy_for, say_error
+from mailjobs.submission import submit
 from mailjobs.transports import kerberos as identity_of_process
 from mailjobs.transports import smtp_gssapi
 from mailjobs.transports.smtp_connection import Timeouts
+from tests.cast import invoice, move_in, user
 from tests.peers.fixtures import Kerberos, Postfix
-from tests.services import free_port
+from tests.services import free_port, wait_until
 from tests.transports.letters import SHORT, STRANGER, Letter
 
 pytestmark = pytest.mark.peers
@@ -52,10 +58,10 @@ async def test_a_keytab_goes_before_a_ticket_that_lies_about(kerberos: Kerberos,
 
 async def test_a_keytab_that_is_replaced_counts_at_once(kerberos: Kerberos) -> None:
     keytab = kerberos.folder / "portal.keytab"
-    for user in ("anna", "bernd"):
-        keytab.write_bytes(kerberos.keytab(user).read_bytes())
+    for owner in ("anna", "bernd"):
+        keytab.write_bytes(kerberos.keytab(owner).read_bytes())
         kerberos.use_keytab(keytab)
-        assert await name() == f"{user}@TEST.LOCAL"
+        assert await name() == f"{owner}@TEST.LOCAL"
 
 
 async def test_a_keytab_renews_its_tickets_by_itself_and_a_cache_does_not(kerberos: Kerberos, endpoint: Endpoint) -> None:
@@ -170,3 +176,30 @@ async def test_the_library_is_not_installed(endpoint: Endpoint, monkeypatch: pyt
     error = await refused(endpoint)
     assert (error.phase, error.trouble) == (Phase.AUTH, Trouble.LIBRARIES_MISSING)
     assert error.detail == "apt-get install gcc libkrb5-dev python3-dev, then make kerberos"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_queued_mail_waits_for_a_ticket_and_goes_by_itself_when_there_is_one(
+    kerberos: Kerberos, postfix: Postfix, settings: Any
+) -> None:
+    """Nobody has to reset or release anything; a direct mail has failed and says why in words."""
+    settings.RETRY_TIME_FACTOR = 0.001
+    server = {"smtp_server": "localhost", "smtp_port": postfix.ports["submission"], "ca_certificate": postfix.ca_certificate}
+    parameters = {**server, "sender_address": "anna@test.local", "confirm_shared_identity": True}
+    move_in(parameters={**parameters, "send_system": 2})
+    direct = submit(user("bernd"), invoice())
+    assert (direct.status, direct.message.startswith("no_ticket: ")) == ("failed", True)
+    assert say_error(direct.message).startswith("The portal has no Kerberos ticket: ")
+    remedy = remedy_for(direct.message, state="failed")
+    assert remedy is not None
+    assert str(remedy.title) == "The portal has no valid Kerberos ticket of its own"
+    move_in(parameters={**parameters, "send_system": 3})
+    submit(user("bernd"), invoice(2))
+    delivery.run(until_empty=True)
+    job = MailJob.objects.get(direct=False)
+    assert (job.state, job.last_error.partition(":")[0]) == ("deferred", "no_ticket")
+    kerberos.ticket("anna", cache=kerberos.default_cache)
+    wait_until(lambda: delivery.run(until_empty=True).document()["sent"], what="the mail goes out")
+    job.refresh_from_db()
+    assert job.state == "sent"
+    assert len(postfix.delivered(job.message_id)) == 1

@@ -8,7 +8,9 @@ import spnego
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
 from mailjobs.core.reply import ReplyClass, classify
+from mailjobs.submission import submit
 from mailjobs.transports import smtp_ntlm
+from tests.cast import invoice, move_in, user
 from tests.peers.fixtures import Postfix
 from tests.transports.letters import SHORT, STRANGER, Letter
 
@@ -102,3 +104,19 @@ async def test_a_server_that_asks_again_gets_the_first_message_again() -> None:
     with pytest.raises(TransportError) as caught:
         await exchange.respond(b"NTLMSSP\0\x02\0\0\0broken")
     assert (caught.value.phase, caught.value.trouble) == (Phase.AUTH, Trouble.NOT_SMTP)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_user_and_domain_of_the_settings_reach_the_wire(postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    account = smtp_ntlm._account
+
+    def noted(endpoint: Endpoint) -> str:
+        seen.append(account(endpoint))
+        return seen[-1]
+
+    monkeypatch.setattr(smtp_ntlm, "_account", noted)
+    server = {"smtp_server": "localhost", "smtp_port": postfix.ports["submission"], "ca_certificate": postfix.ca_certificate}
+    login = {"smtp_user": "anna", "smtp_password": "Anna-pw-1", "ntlm_domain": "TEST"}
+    move_in(parameters={**server, **login, "sender_address": "anna@test.local", "send_system": 4})
+    assert (submit(user("bernd"), invoice()).status, seen) == ("sent", ["TEST\\anna"])

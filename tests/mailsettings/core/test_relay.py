@@ -161,3 +161,22 @@ def test_connection_that_may_not_be_used_is_refused(case: dict[str, Any], refuse
     found = _connection(case)
     assert found is not None
     assert refuse_relay(facts(**case), found, None) == refused
+
+
+@pytest.mark.parametrize(
+    ("login", "firm", "domain", "key"),
+    [
+        ({}, {"ntlm_domain": "HUBER"}, "HUBER", "huber\\relay"),
+        (LOGIN, {"ntlm_domain": "HUBER"}, "HUBER", "huber\\mia"),
+        ({**LOGIN, "ntlm_domain": "MIA"}, {"ntlm_domain": "HUBER"}, "MIA", "mia\\mia"),
+        (LOGIN, {}, "", "mia"),
+        ({}, {"ntlm_domain": "HUBER", "smtp_user": ""}, "", ""),
+    ],
+)
+def test_ntlm_takes_the_domain_of_the_login_else_of_the_server_it_borrows(
+    login: dict[str, Any], firm: dict[str, Any], domain: str, key: str
+) -> None:
+    """Two logins of the same name in two domains are two logins (J8)."""
+    found = _connection({"user": login, "com": {}, "firm": {**SERVER, **firm, "send_system": 5}})
+    assert found is not None
+    assert (found.domain, found.key) == (domain, f"mail.huber.example:587|{key}|4")
