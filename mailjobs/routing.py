@@ -20,7 +20,7 @@ from mailjobs.models import MailJob
 from mailjobs.refusals import details_of
 from mailsettings.core.facts import Facts
 from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
-from mailsettings.core.relay import Connection, decide_relay, refuse_relay
+from mailsettings.core.relay import Connection, SecretRef, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
 from mailsettings.installation import copied_from
 from mailsettings.models import AuditEvent, User
@@ -147,11 +147,12 @@ def _route(settings: Settings, job: MailJob) -> Route | Barred | Held:
     if decided is None:
         return Barred(job, Refusal.NO_CONNECTION, details_of(facts, address=job.sender_address, level=job.sender_level))
     refused = refuse_relay(facts, decided, account)
-    secret = None if refused else _secret(settings, decided)
-    if secret is None:
+    secret = None if refused else _secret(settings, decided.secret)
+    client_key = None if refused else _secret(settings, decided.client_key)
+    if secret is None or client_key is None:
         details = details_of(facts, address=job.sender_address, level=job.sender_level, connection=decided)
         return Barred(job, Refusal(refused.value) if refused else Refusal.SECRET_NEEDED, details)
-    endpoint = _endpoint(facts, decided, secret)
+    endpoint = _endpoint(facts, decided, secret, client_key)
     hours = resolve(facts.layers, "give_up_hours").value
     tenant = job.tenant
     return Route(
@@ -185,9 +186,8 @@ def _unknown_policy(facts: Facts, connection: Connection) -> str:
     return "" if policy == "ask" else policy
 
 
-def _secret(settings: Settings, connection: Connection) -> str | None:
+def _secret(settings: Settings, ref: SecretRef | None) -> str | None:
     """The unsealed secret, empty where none is needed, None where it cannot be read."""
-    ref = connection.secret
     if ref is None:
         return ""
     place = (ref.owner, ref.key, ref.binding)
@@ -202,7 +202,7 @@ def _secret(settings: Settings, connection: Connection) -> str | None:
     return settings.secrets[place]
 
 
-def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
+def _endpoint(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
     server: Holder = connection.server
     firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
     networks = firm.holder.items("allowed_networks") if firm else ()
@@ -217,6 +217,8 @@ def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
         domain=connection.domain,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
+        client_certificate=server.text("client_certificate") if client_key else "",
+        client_key=client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
         allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *networks),
@@ -235,6 +237,8 @@ def _fingerprint(endpoint: Endpoint) -> str:
         endpoint.domain,
         endpoint.secret,
         endpoint.ca_certificate,
+        endpoint.client_certificate,
+        endpoint.client_key,
         str(endpoint.allow_plain_auth),
     )
     return hashlib.sha256("\x00".join((installation.SECRET_KEY, *parts)).encode()).hexdigest()

@@ -135,6 +135,8 @@ class Endpoint:
     domain: str = ""  # of the user, for NTLM
     tls_min: str = "1.2"  # "1.2", "1.3"
     ca_certificate: str = ""  # PEM, trusted beside the system's
+    client_certificate: str = ""  # PEM, with its chain
+    client_key: str = field(default="", repr=False)  # PEM, without a passphrase
     allow_plain_auth: bool = False
     ehlo_name: str = ""  # empty: the address literal of the local end (RFC 5321 4.1.3)
     allowed_networks: tuple[str, ...] = ()  # private networks this host may be in

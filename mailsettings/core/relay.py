@@ -1,5 +1,6 @@
 """The second ladder: which server and credentials a mail goes through, as one unit (R3, P4, P5, S2)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,7 @@ from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials, Over, Send
 from mailsettings.core.sender import SenderDecision
 
 SMTP_PASSWORD = "smtp_password"  # noqa: S105 (a key, no secret)
+CLIENT_KEY = "client_key"
 OAUTH_SECRET = "oauth_client_secret"  # noqa: S105 (a key, no secret)
 
 
@@ -41,7 +43,10 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Host, port, login and send system, used whole; `level` and `source` are those of the login, without one of the server."""
+    """Host, port, login and send system, used whole; `level` and `source` are those of the login, without one of the server.
+
+    `client_key` belongs to the server's client certificate, None where it has none.
+    """
 
     level: str
     source: str
@@ -50,6 +55,8 @@ class Connection:
     server: Holder
     secret: SecretRef | None
     secret_usable: bool
+    client_key: SecretRef | None = None
+    client_key_usable: bool = True
 
     @property
     def system(self) -> SendSystem:
@@ -113,7 +120,7 @@ def refuse_relay(facts: Facts, connection: Connection, account: AccountFacts | N
     """Why this connection may not be used now (S3, Z21, P5)."""
     if connection.shared_identity and not _identity_confirmed(facts, account):
         return RelayRefusal.SHARED_IDENTITY
-    if connection.secret is not None and not connection.secret_usable:
+    if not (connection.secret_usable and connection.client_key_usable):
         return RelayRefusal.SECRET_NEEDED
     return None
 
@@ -138,6 +145,12 @@ def binding(login: Level) -> str:
     ews = _first_with([login.holder, *login.generals], "ews_url")
     endpoint = f"{smtp.text('smtp_server').lower()}:{port_of(smtp)}:{tls_of(smtp)}" if smtp else ""
     return "|".join((endpoint, ews.text("ews_url").lower() if ews else "", login.holder.text("smtp_user")))
+
+
+def client_key_binding(server: Holder) -> str:
+    """What the key of a client certificate is sealed to: the server that asks for it, and the certificate."""
+    fingerprint = hashlib.sha256(server.text("client_certificate").encode()).hexdigest()
+    return f"{server.text('smtp_server').lower()}:{port_of(server)}:{tls_of(server)}|{fingerprint}"
 
 
 def oauth_binding(login: Level) -> str:
@@ -215,7 +228,16 @@ def _connection(level: Level, number: int, server: Holder) -> Connection:
     system = SEND_SYSTEMS[number]
     ref = _secret_ref(level, system)
     usable = ref is None or level.holder.secrets.get(ref.key) == ref.binding
-    return Connection(level.name, level.source, number, level.holder, server, ref, usable)
+    key = _client_key_ref(server) if system.over is Over.SMTP else None
+    key_usable = key is None or server.secrets.get(key.key) == key.binding
+    return Connection(level.name, level.source, number, level.holder, server, ref, usable, key, key_usable)
+
+
+def _client_key_ref(server: Holder) -> SecretRef | None:
+    """The key of the server's client certificate; without TLS nobody asks for one."""
+    if not server.text("client_certificate") or tls_of(server) == "off":
+        return None
+    return SecretRef(server.owner, CLIENT_KEY, client_key_binding(server))
 
 
 def _secret_ref(level: Level, system: SendSystem) -> SecretRef | None:
