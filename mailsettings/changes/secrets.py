@@ -86,11 +86,10 @@ def _check_client_key(certificate: str, key: str) -> None:
         message = _("This is no private key in PEM form, or it is protected by a passphrase. Enter it without one.")
         raise Refused([Objection(CLIENT_KEY, "not_a_key", message)]) from error
     try:
-        public = load_pem_x509_certificate(certificate.encode()).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        message = _("A client key needs its client certificate: enter both.")
-        raise Refused([Objection(CLIENT_KEY, "no_certificate", message)]) from error
-    if public != private.public_key():
+        belongs = not certificate or load_pem_x509_certificate(certificate.encode()).public_key() == private.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        belongs = False
+    if not belongs:
         message = _("This key does not belong to the client certificate.")
         raise Refused([Objection(CLIENT_KEY, "another_key", message)])
 

@@ -148,8 +148,8 @@ def binding(login: Level) -> str:
 
 
 def client_key_binding(server: Holder) -> str:
-    """What the key of a client certificate is sealed to: the server that asks for it, and the certificate."""
-    fingerprint = hashlib.sha256(server.text("client_certificate").encode()).hexdigest()
+    """What the key of a client certificate is sealed to: the server that asks for it, the certificate whatever its line ends."""
+    fingerprint = hashlib.sha256(" ".join(server.text("client_certificate").split()).encode()).hexdigest()
     return f"{server.text('smtp_server').lower()}:{port_of(server)}:{tls_of(server)}|{fingerprint}"
 
 

@@ -123,3 +123,21 @@ def test_z8_the_key_is_in_no_page_and_no_export(parameters: dict[str, Any], clie
     assert line not in shown
     assert line not in str(export_document())
     assert parameters["client_certificate"].strip() in str(export_document()["firms"][0]["parameters"]["client_certificate"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_are_entered_on_the_page_of_the_settings(parameters: dict[str, Any], client: Client) -> None:
+    """With line ends as browsers send them; a yes to what changes needs no second pasting, and an empty field keeps the key."""
+    key, certificate = parameters.pop("client_key"), parameters.pop("client_certificate")
+    move_in(parameters=parameters)
+    client.force_login(user("anna"))
+    page = client.get("/settings/")
+    typed = {field.html_name: field.value() for field in page.context["form"] if field.value() is not None}
+    posted = {**typed, "client_certificate": certificate.replace("\n", "\r\n"), "client_key": key.replace("\n", "\r\n")}
+    answer = client.post("/settings/", posted)
+    assert answer.status_code == 302, answer.content
+    assert submit(user("bernd"), invoice()).status == "sent"
+    save_parameters(Book("test"), Tenant.objects.get(slug="huber"), {**parameters, "client_certificate": certificate})
+    assert submit(user("bernd"), invoice(2)).status == "sent"
+    assert client.post("/settings/", {**posted, "client_key": ""}).status_code == 302
+    assert submit(user("bernd"), invoice(3)).status == "sent"
