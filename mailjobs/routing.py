@@ -238,7 +238,6 @@ def _fingerprint(endpoint: Endpoint) -> str:
         endpoint.secret,
         endpoint.ca_certificate,
         endpoint.client_certificate,
-        endpoint.client_key,
         str(endpoint.allow_plain_auth),
     )
     return hashlib.sha256("\x00".join((installation.SECRET_KEY, *parts)).encode()).hexdigest()
