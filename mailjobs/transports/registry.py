@@ -1,11 +1,13 @@
 """Which transport carries which send system (S); a new one is a new file and a line here (S5)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
 
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TransportError, Trouble
-from mailjobs.transports import smtp_gssapi, smtp_ntlm, smtp_password
+from mailjobs.transports import smtp_password
 
 BeforeBody = Callable[[], Awaitable[bool]]
 
@@ -35,14 +37,26 @@ class Session(Protocol):
 
 Opener = Callable[[Endpoint], Awaitable[Session]]
 
+
+def _later(module: str) -> Opener:
+    """The transport in this file, whose libraries are loaded with its first session and off the loop: they take a while."""
+
+    async def open_session(endpoint: Endpoint) -> Session:
+        transport = await asyncio.to_thread(import_module, f"mailjobs.transports.{module}")
+        session: Session = await transport.open_session(endpoint)
+        return session
+
+    return open_session
+
+
 TRANSPORTS: Mapping[int, Opener] = MappingProxyType(
     {
         0: smtp_password.open_session,
         1: smtp_password.open_session,
-        2: smtp_gssapi.open_session,
-        3: smtp_gssapi.open_session,
-        4: smtp_ntlm.open_session,
-        5: smtp_ntlm.open_session,
+        2: _later("smtp_gssapi"),
+        3: _later("smtp_gssapi"),
+        4: _later("smtp_ntlm"),
+        5: _later("smtp_ntlm"),
     }
 )
 
