@@ -123,9 +123,11 @@ if EMBEDDED:
         }
     }
 else:
-    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    _database = env.db_url_config(DATABASE_URL)
+    # The queue's own statements are planned once for each connection; off for a pooler that cannot do so (PgBouncer before 1.21).
+    if env.bool("PREPARED_STATEMENTS", default=True):
+        _database["OPTIONS"] = {"prepare_threshold": 5, **_database.get("OPTIONS", {})}
+    DATABASES = {"default": {"CONN_MAX_AGE": 60, **_database, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "mailsettings.User"

@@ -1,35 +1,33 @@
 """The line of one login with one set of settings: sessions, mails that wait for them, and each mail's way over the wire."""
 
 import asyncio
-import random
 import threading
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError
 from django.utils import timezone
 
-from mailjobs import queue, sharing
+from mailjobs import lost, queue, sharing
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
 from mailjobs.core.fairness import FairQueue, Lane
-from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
+from mailjobs.core.lifecycle import Outcome, State, settle
 from mailjobs.core.reply import ReplyClass
-from mailjobs.core.retry import given_up, next_try
-from mailjobs.finishing import Finished
+from mailjobs.core.retry import given_up
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready
+from mailjobs.results import Finished, busy, due_in, for_the_job, internal_error
+from mailjobs.seats import Seat, Way
 from mailjobs.transports.registry import Session, open_session
 
 log = structlog.get_logger(__name__)
 
 IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is closed
 ASK_AGAIN_SECONDS = 1.0  # after another worker was found to have all sessions
+KEPT_SECONDS = 0.02  # how long a result may wait to be written down with the next mark
 SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with a leased mail
 _TROUBLES = frozenset(
     {
@@ -47,6 +45,7 @@ class Host(Protocol):
     """What a line asks of its engine."""
 
     name: str
+    under_way: int  # mails that sessions are carrying
     concurrency: int | None
     only: tuple[int, ...] | None
     stop: threading.Event
@@ -88,12 +87,17 @@ class Line:
         self._proven = self._stopped = self._throttled = False
         self._paced = self._limits.per_minute is not None or self._limits.per_day is not None
         self._ask_again_at = 0.0
+        self._too_many = 0
 
     def push(self, ready: Ready) -> None:
         """Another mail for this line."""
         self._waiting.push(ready, ready.job.tenant_id, Lane(ready.job.lane))
         self._arrived.set()
         self._grow()
+
+    def leave_to_others(self, sessions: int) -> None:
+        """So many sessions end as soon as they are done with their mail: other workers want theirs."""
+        self._too_many = sessions
 
     def _grow(self) -> None:
         """Open another session where more mails wait than sessions are there; a second one only after a first has logged in."""
@@ -114,7 +118,7 @@ class Line:
 
     async def _session(self) -> None:
         """One connection: takes one mail after the other until none is left for a while."""
-        seat: _Seat | None = None
+        seat: Seat | None = None
         session: Session | None = None
         try:
             seat = await self._lease()
@@ -124,7 +128,11 @@ class Line:
                 if session is not None and not session.usable:
                     await session.close()
                     session = None
-                session = await self._carry(ready, session, seat)
+                self._engine.under_way += 1
+                try:
+                    session = await self._carry(ready, session, seat)
+                finally:
+                    self._engine.under_way -= 1
         except DatabaseError:
             log.exception("the database failed; the leases of what waits run out", connection=self.connection)
         finally:
@@ -137,7 +145,7 @@ class Line:
                 await self._leave()
                 self._engine.gone(self)
 
-    async def _lease(self) -> "_Seat | None":
+    async def _lease(self) -> Seat | None:
         """One of the connection's sessions; None where this worker gets none now: its other sessions carry on alone."""
         engine = self._engine
         limits = replace(self._limits, sessions=self._limit)
@@ -146,7 +154,7 @@ class Line:
             grant = await engine.database(sharing.open_session, ask)
             if grant.lease is not None:
                 self._throttled = self._throttled or grant.throttled
-                return _Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
+                return Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
             loop = asyncio.get_running_loop()
             if engine.direct_deadline is None or loop.time() > engine.direct_deadline:
                 self._ask_again_at = loop.time() + ASK_AGAIN_SECONDS
@@ -165,7 +173,7 @@ class Line:
         self._engine.forget(self)
         if self._engine.direct_deadline is not None:
             for ready in left:
-                await self._engine.end(ready.job, _busy(ready))
+                await self._engine.end(ready.job, busy(ready))
         else:
             await self._send_back(left)
 
@@ -188,20 +196,21 @@ class Line:
                 return None
         if self._engine.stop.is_set() or self._stopped:
             return None
+        if self._too_many and len(self._sessions) > 1:
+            self._too_many -= 1
+            self._ask_again_at = asyncio.get_running_loop().time() + ASK_AGAIN_SECONDS
+            return None
         ready = self._waiting.pop()
         self._grow()
         return ready
 
     # A mail
 
-    async def _carry(self, ready: Ready, session: Session | None, seat: "_Seat") -> Session | None:
+    async def _carry(self, ready: Ready, session: Session | None, seat: Seat) -> Session | None:
         """Hand one mail over on the session, opening one where there is none; whatever happens, the job is settled."""
-        way = _Way(ready, timezone.now())
+        way = Way(ready, timezone.now())
         try:
-            if session is None:
-                session = await self._connect(seat)
-            else:
-                session.begin_transcript()
+            session = await self._begin(ready, session, seat)
             outcome = await self._over_the_wire(way, session, seat)
             if outcome is None:
                 return session
@@ -215,8 +224,8 @@ class Line:
             await self._settled(way, internal_error(ready.job, error))
         else:
             way.dialogue = tuple(session.transcript)
-            if outcome.state is State.SENT:  # the next mail's envelope is said while this is written down
-                seat.recording = asyncio.create_task(self._engine.write_down(self._finished(way, outcome)))
+            if outcome.state is State.SENT:
+                self._keep(seat, self._finished(way, outcome))
                 await self._praise()
             else:
                 await self._settled(way, outcome)
@@ -226,7 +235,7 @@ class Line:
             await session.close()
         return None
 
-    async def _over_the_wire(self, way: "_Way", session: Session, seat: "_Seat") -> Outcome | None:
+    async def _over_the_wire(self, way: Way, session: Session, seat: Seat) -> Outcome | None:
         """None where the mail went back instead."""
         if not way.ready.parts:
             loaded = await self._engine.load(way.ready)
@@ -250,7 +259,15 @@ class Line:
         if not self._engine.stop.is_set():
             await self._engine.dispatch([item])
 
-    async def _connect(self, seat: "_Seat") -> Session:
+    async def _begin(self, ready: Ready, session: Session | None, seat: Seat) -> Session:
+        if ready.job.lost_leases:
+            await self._engine.database(lost.begin, ready.job)
+        if session is None:
+            return await self._connect(seat)
+        session.begin_transcript()
+        return session
+
+    async def _connect(self, seat: Seat) -> Session:
         try:
             async with asyncio.timeout_at(self._engine.direct_deadline):
                 session = await open_session(self._endpoint)
@@ -262,7 +279,7 @@ class Line:
         self._grow()
         return session
 
-    async def _count(self, way: "_Way") -> bool:
+    async def _count(self, way: Way) -> bool:
         """Count the mail against the connection's limits; False where it must wait longer than a moment."""
         ask = sharing.UseAsk(self.connection, self._engine.name, len(way.ready.envelope.recipients), self._limits)
         loop = asyncio.get_running_loop()
@@ -274,7 +291,7 @@ class Line:
         way.use = use
         return True
 
-    async def _hand_over(self, ready: Ready, session: Session, seat: "_Seat") -> HandOver:
+    async def _hand_over(self, ready: Ready, session: Session, seat: Seat) -> HandOver:
         """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
         job, route = ready.job, ready.route
         mark = queue.Mark(job.pk, job.epoch, route.tenant_ids, route.policy_stamp, self.connection, route.unknown_policy)
@@ -284,6 +301,7 @@ class Line:
 
                 async def before_body() -> bool:
                     limit.reschedule(None)
+                    seat.record()
                     marked = await write(mark)
                     await seat.recorded()  # at most one mail of a session is on the wire and not recorded
                     return marked
@@ -305,16 +323,16 @@ class Line:
             already_refused=ready.refused_before,
         )
 
-    async def _settled(self, way: "_Way", outcome: Outcome) -> None:
+    async def _settled(self, way: Way, outcome: Outcome) -> None:
         await self._tell_others(outcome, way.phase)
         await self._engine.write_down(self._finished(way, outcome))
 
-    def _finished(self, way: "_Way", outcome: Outcome) -> Finished:
+    def _finished(self, way: Way, outcome: Outcome) -> Finished:
         ready, job, route = way.ready, way.ready.job, way.ready.route
         return Finished(
             job=job,
             epoch=job.epoch,
-            outcome=_for_the_job(ready, outcome),
+            outcome=for_the_job(ready, outcome),
             started_at=way.started,
             ended_at=timezone.now(),
             server=route.server,
@@ -323,7 +341,7 @@ class Line:
             dialogue=way.dialogue,
             worker=self._engine.name,
             keep=route.keep,
-            due_in=_due_in(job, outcome),
+            due_in=due_in(job, outcome),
             use=way.use,
             recipients=ready.recipients,
         )
@@ -342,6 +360,14 @@ class Line:
             for ready in self._waiting.drain():
                 self._waiting.push(replace(ready, parts=()), ready.job.tenant_id, Lane(ready.job.lane))
 
+    def _keep(self, seat: Seat, finished: Finished) -> None:
+        """A result is written down with the mark of the session's next mail, whose envelope is said meanwhile; else very soon."""
+        seat.write_down, seat.finished = self._engine.write_down, finished
+        if self._waiting:
+            seat.timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, seat.record)
+        else:
+            seat.record()
+
     async def _praise(self) -> None:
         """A mail was taken after a throttle: said once."""
         if self._throttled:
@@ -354,68 +380,3 @@ class Line:
         self._arrived.set()
         self._engine.forget(self)
         await self._send_back(self._waiting.drain())
-
-
-@dataclass(slots=True)
-class _Seat:
-    """A session that may be open: its lease, what is known of the connection, the last result on its way to the database."""
-
-    lease: int
-    shaken: bool
-    paced: bool
-    recording: asyncio.Task[None] | None = None
-
-    async def recorded(self) -> None:
-        """Return when the last mail's result stands in the database."""
-        if self.recording is not None:
-            await self.recording
-            self.recording = None
-
-
-@dataclass(slots=True)
-class _Way:
-    """One mail's way over the wire: how far it came, what was said, what it counts for."""
-
-    ready: Ready
-    started: datetime
-    phase: Phase = Phase.BODY
-    dialogue: tuple[str, ...] = ()
-    use: int | None = None
-
-
-def _busy(ready: Ready) -> Outcome:
-    """A direct mail for which no session became free in time (S2)."""
-    error = TransportError(phase=Phase.CONNECT, trouble=Trouble.BUSY)
-    return settle(HandOver(error=error), ready.envelope.recipients, sender=ready.job.sender_address, direct=True)
-
-
-def internal_error(job: MailJob, error: Exception) -> Outcome:
-    """Not foreseen: logged with a reference, the job set aside (architecture, Errors)."""
-    reference = uuid.uuid4().hex[:12]
-    log.error("a mail could not be handed over", reference=reference, job=job.pk, exc_info=error)
-    return Outcome(State.FAILED, {}, f"Internal error, reference {reference}")
-
-
-def _due_in(job: MailJob, outcome: Outcome) -> timedelta | None:
-    if outcome.retry is None:
-        return None
-    return next_try(job.attempts + 1, 0.5 + random.random(), settings.RETRY_TIME_FACTOR, kind=outcome.retry)  # noqa: S311 (jitter)
-
-
-def _for_the_job(ready: Ready, outcome: Outcome) -> Outcome:
-    """With redirect the redirect addresses stand for all the job's recipients: what one of them got, all of them got."""
-    if ready.route.redirected_to is None or outcome.state is State.NEW:
-        return outcome
-    results = list(outcome.recipients.values())
-    best = next((result for result in results if result[0] is RecipientState.ACCEPTED), results[0] if results else None)
-    if best is None:
-        return outcome
-    state = outcome.state
-    if best[0] is RecipientState.ACCEPTED and state is State.DEFERRED:
-        state = State.PARTLY_SENT
-    return replace(
-        outcome,
-        state=state,
-        recipients=dict.fromkeys(ready.open_recipients, best),
-        retry=None if state is State.PARTLY_SENT else outcome.retry,
-    )

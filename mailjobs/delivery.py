@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 from django.conf import settings
 
-from mailjobs import queue
+from mailjobs import lost, queue
 from mailjobs.engine import Engine, Summary
 from mailjobs.models import MailJob
 
@@ -86,5 +86,5 @@ def wait_until_off_the_wire(tenant_ids: Sequence[int]) -> None:
     before = queue.on_wire(tenant_ids)
     while before:
         time.sleep(0.02)
-        queue.reap()
+        lost.reap()
         before &= queue.on_wire(tenant_ids)

@@ -5,15 +5,12 @@ through there is in `carrying`.
 """
 
 import asyncio
-import os
 import resource
-import socket
 import sys
 import threading
 import time
-import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -22,14 +19,15 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from mailjobs import finishing, holds, keeping, preparation, queue, sharing
-from mailjobs.carrying import Line, internal_error
+from mailjobs import finishing, holds, keeping, lost, preparation, queue, sharing, workers
+from mailjobs.carrying import Line
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
 from mailjobs.core.reply import ReplyClass
 from mailjobs.judging import Barred, Held
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready, Waiting
+from mailjobs.results import Finished, internal_error
 from mailjobs.routing import Broken, Settings
 from mailjobs.wording import say_refusal
 from mailsettings.installation import copied_from
@@ -69,8 +67,7 @@ class Engine:
     def __init__(
         self, *, concurrency: int | None, stop: threading.Event, name: str = "", only: tuple[int, ...] | None = None
     ) -> None:
-        unique = uuid.uuid4().hex[:6]
-        self.name = f"{name or socket.gethostname()}:{os.getpid()}:{unique}"[:64]
+        self.name = workers.new_name(name)
         self.concurrency, self.stop, self.only = concurrency, stop, only
         self._loop: asyncio.AbstractEventLoop | None = None
         self._bell: asyncio.Event | None = None
@@ -99,9 +96,9 @@ class Engine:
     async def end(self, job: MailJob, outcome: Outcome) -> None:
         """Record what came of a job that was not tried."""
         now = timezone.now()
-        await self.write_down(finishing.Finished(job, job.epoch, outcome, now, now, worker=self.name))
+        await self.write_down(Finished(job, job.epoch, outcome, now, now, worker=self.name))
 
-    async def write_down(self, finished: finishing.Finished) -> None:
+    async def write_down(self, finished: Finished) -> None:
         """What has happened must be recorded: where the database is away for a while, again and again. Then the job is let go."""
         job, state = finished.job, finished.outcome.state
         try:
@@ -172,7 +169,8 @@ class Engine:
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
         sys.setswitchinterval(SWITCH_SECONDS)
         self.database, self._writer = Database(), Database()  # what is on the wire never waits for the next claim
-        self.write = Collector(self._writer, finishing.write)
+        self.under_way = 0
+        self.write = Collector(self._writer, finishing.write, enough=self._all_are_there)
         self.settings = Settings()
         self.load = Collector(self.database, self._load)
         self.use = Collector(self._writer, sharing.use)
@@ -277,6 +275,10 @@ class Engine:
     def _load(self, items: list[Ready]) -> Sequence[Prepared]:
         return preparation.load(items, self.settings)
 
+    def _all_are_there(self, items: Iterable[queue.Mark | Finished]) -> bool:
+        """Whether every session waits for its mark; with each comes the result of the mail before."""
+        return sum(isinstance(item, queue.Mark) for item in items) >= self.under_way
+
     def _line(self, ready: Ready) -> Line:
         line = self._lines.get(ready.route.fingerprint)
         if line is None:
@@ -287,7 +289,9 @@ class Engine:
         beat = min(HEARTBEAT_SECONDS, settings.LEASE_SECONDS / 4)
         while True:
             try:
-                await self.database(queue.heartbeat, self.name, list(self._held))
+                surplus = await self.database(queue.heartbeat, self.name, list(self._held))
+                for line in self._lines.values():
+                    line.leave_to_others(surplus.get(line.connection, 0))
             except Exception:
                 log.exception("a heartbeat failed", engine=self.name)
             await asyncio.sleep(beat)
@@ -300,7 +304,8 @@ class Engine:
 
 def _sweep() -> None:
     if copied_from() is None:
-        queue.reap()
+        lost.bury()
+        lost.reap()
         sharing.sweep()
         preparation.look_again()
         keeping.give_up()

@@ -3,20 +3,21 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from mailjobs import queue, sharing
+from mailjobs import handed_over, queue, sharing
 from mailjobs.core.envelope import Reply
-from mailjobs.core.lifecycle import Outcome, RecipientState, State
+from mailjobs.core.lifecycle import RecipientState, State
+from mailjobs.lost import leave_unknown
 from mailjobs.models import FINAL_STATES, Attempt, FrozenMail, JobRecipient, MailJob, StateChoices
 from mailjobs.notices import Settled, record
-from mailjobs.queue import Mark, leave_unknown
+from mailjobs.queue import Mark
+from mailjobs.results import Finished
 from mailjobs.rows import among, at_once, change, changed, insert_new, now_sql
 from mailsettings import policy_lock
 
@@ -35,26 +36,6 @@ _ATTEMPT = (
 )
 _PLAIN = frozenset({State.SENT, State.NEW, State.DEFERRED})
 _HEALED = {StateChoices.SENT, StateChoices.PARTLY_SENT}
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """One attempt that has ended."""
-
-    job: MailJob
-    epoch: int
-    outcome: Outcome
-    started_at: datetime
-    ended_at: datetime
-    server: str = ""
-    send_system: int | None = None
-    redirected_to: tuple[str, ...] | None = None
-    dialogue: tuple[str, ...] = ()
-    worker: str = ""
-    keep: bool = True  # whether body and dialogue are kept (J4)
-    due_in: timedelta | None = None  # when a deferred job is due again
-    use: int | None = None  # of a connection with a limit
-    recipients: tuple[str, ...] = field(default=(), repr=False)  # all of the job's, where they are known
 
 
 def write(items: Sequence[Mark | Finished]) -> list[bool]:
@@ -83,6 +64,16 @@ def _is_plain(results: Sequence[Finished]) -> bool:
 
 def finish(results: Sequence[Finished]) -> None:
     """Record how attempts ended. Needs a transaction."""
+    if connection.vendor == "postgresql" and (usual := [result for result in results if handed_over.is_usual(result)]):
+        handed_over.record(usual)
+        _finish([result for result in results if not handed_over.is_usual(result)])
+    else:
+        _finish(results)
+    if uses := [result.use for result in results if result.use is not None]:
+        sharing.end_uses(uses)
+
+
+def _finish(results: Sequence[Finished]) -> None:
     if not results:
         return
     groups: dict[tuple[Any, ...], list[Finished]] = defaultdict(list)
@@ -102,8 +93,6 @@ def finish(results: Sequence[Finished]) -> None:
     _set_recipients(changed)
     insert_new(Attempt, _ATTEMPT, [_attempt(result) for result in results])
     record(settled)
-    if uses := [result.use for result in results if result.use is not None]:
-        sharing.end_uses(uses)
     forgotten = [result.job.pk for result in changed if not result.keep and result.outcome.state is State.SENT]
     if forgotten:
         FrozenMail.objects.filter(job__in=forgotten).delete()

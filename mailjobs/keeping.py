@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 
-from mailjobs import contents, queue
+from mailjobs import contents, lost
 from mailjobs.core.retry import NOTICE_AFTER
 from mailjobs.models import FINAL_STATES, WAITING_STATES, Attempt, MailJob
 from mailjobs.notices import tell_delayed as tell
@@ -51,5 +51,5 @@ def give_up() -> int:
     for tenant in Tenant.objects.select_related("firm").filter(pk__in=waiting.values("tenant")) if blocked.exists() else ():
         hours = int(str(resolve(general_layers(tenant), "give_up_hours").value))
         old = waiting.filter(tenant=tenant, first_due_at__lt=Now() - timedelta(hours=hours))
-        count += queue.give_up(old.select_related("connection", "user__tenant__firm", "user__deputy")[:500])
+        count += lost.give_up(old.select_related("connection", "user__tenant__firm", "user__deputy")[:500])
     return count

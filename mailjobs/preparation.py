@@ -15,13 +15,14 @@ from mailjobs.core.envelope import Envelope
 from mailjobs.core.mime import Base64Lines, body_parts
 from mailjobs.core.redirect import rewrite
 from mailjobs.judging import Barred, Held, originals_of
-from mailjobs.models import WAITING_STATES, JobRecipient, MailJob, RecipientStateChoices, SharedConnection
+from mailjobs.models import WAITING_STATES, MailJob, RecipientStateChoices, SharedConnection
 from mailjobs.routing import Broken, Route, Settings, route_of
 from mailjobs.rows import read
 from mailsettings.core.addresses import parse_recipient
 from mailsettings.models import Tenant
 
-SMALL = 256 * 1024  # octets of a mail that is read with the batch; a larger one when its turn comes
+SMALL = 256 * 1024  # octets of a mail that is read with the batch; when its turn comes a larger one, or one that cost a worker
+READ_AHEAD = 4 * 1024 * 1024  # octets of a batch, after which the others are read when their turn comes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,11 @@ def take_these(settings: Settings, worker: str, ids: Sequence[int]) -> list[Prep
 
 
 def _with_parts(prepared: list[Prepared]) -> list[Prepared]:
-    small = [item for item in prepared if isinstance(item, Ready) and item.job.size <= SMALL]
+    small, octets = [], 0
+    for item in prepared:
+        if isinstance(item, Ready) and item.job.size <= SMALL and octets <= READ_AHEAD and not item.job.lost_leases:
+            small.append(item)
+            octets += item.job.size
     if not small:
         return prepared
     read_now = {item.job.pk: item for item in _loaded(small)}
@@ -75,13 +80,12 @@ def prepare(jobs: Sequence[MailJob], settings: Settings | None = None) -> list[P
     settings = settings or Settings()
     settings.refresh(jobs)
     recipients: dict[int, dict[str, str]] = defaultdict(dict)
-    rows = JobRecipient.objects.filter(job__in=[job.pk for job in jobs]).values_list("job_id", "address", "state")
-    for job_id, address, state in rows:
+    for job_id, _id, address, state in _rows(_RECIPIENTS, [job.pk for job in jobs]):
         recipients[job_id][address] = state
     routes = [route_of(settings, job) for job in jobs]
-    ids = sharing.ids_of({route.login for route in routes if isinstance(route, Route)})
-    refused = sharing.refused_settings(ids.values())
-    prepared = [_prepared(job, route, ids, refused, recipients[job.pk]) for job, route in zip(jobs, routes, strict=True)]
+    connections = settings.connections_of({route.login for route in routes if isinstance(route, Route)})
+    refused = sharing.refused_settings(connections.values())
+    prepared = [_prepared(job, route, connections, refused, recipients[job.pk]) for job, route in zip(jobs, routes, strict=True)]
     elsewhere = {
         item.job.pk: item.connection
         for item in prepared
@@ -109,6 +113,7 @@ def _loaded(items: Sequence[Prepared]) -> list[Prepared]:
     return [_load(item, mails, files) if isinstance(item, Ready) else item for item in items]
 
 
+_RECIPIENTS = "SELECT job_id, id, address, state FROM mailjobs_jobrecipient WHERE job_id"
 _MAILS = "SELECT job_id, headers, body FROM mailjobs_frozenmail WHERE job_id"
 _FILES = """SELECT file.job_id, file."offset", content.data FROM mailjobs_frozenattachment AS file
 JOIN mailjobs_content AS content ON content.id = file.content_id WHERE file.job_id"""
@@ -121,7 +126,7 @@ def _rows(sql: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         found = read(f"{sql} = ANY(%s)", [list(ids)])
     else:
         found = read(f"{sql} IN ({', '.join(['%s'] * len(ids))})", list(ids))
-    return sorted(found, key=itemgetter(0, 1)) if sql is _FILES else found
+    return found if sql is _MAILS else sorted(found, key=itemgetter(0, 1))
 
 
 def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping[int, list[tuple[int, bytes]]]) -> Prepared:
@@ -143,7 +148,7 @@ def _renew(items: Sequence[Ready], settings: Settings) -> list[Prepared]:
     stale = [item.job.pk for item in items if sum(epochs[tenant] for tenant in item.route.tenant_ids) != item.route.policy_stamp]
     if not stale:
         return list(items)
-    jobs = list(queue.with_people(MailJob.objects.filter(pk__in=stale)))
+    jobs = list(MailJob.objects.filter(pk__in=stale))
     fresh = {item.job.pk: item for item in prepare(jobs, settings)}
     return [_same_lease(item, fresh.get(item.job.pk)) for item in items]
 
@@ -174,7 +179,7 @@ def look_again() -> None:
 
 def prepare_unclaimed(ids: Iterable[int]) -> list[Prepared]:
     """How these mails would leave now; nobody has leased them."""
-    return prepare(list(queue.with_people(MailJob.objects.filter(pk__in=list(ids)))))
+    return prepare(list(MailJob.objects.filter(pk__in=list(ids))))
 
 
 def _prepared(
@@ -186,7 +191,7 @@ def _prepared(
 ) -> Prepared:
     if not isinstance(route, Route):
         return route
-    connection_id = connections[route.login[:400]]
+    connection_id = connections[route.login]
     if refused.get(connection_id) == route.fingerprint:
         return Waiting(job, connection_id)
     states = list(recipients.values())

@@ -6,8 +6,9 @@ old epoch changes nothing, save that a late 2xx heals `unknown` (`finishing`). W
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -28,31 +29,24 @@ from mailjobs.models import (
     StateChoices,
     WorkerSign,
 )
-from mailjobs.notices import Settled, record
 from mailjobs.rows import among, changed, now_sql, read, update_returning
 from mailjobs.selectors import closed
 from mailsettings import policy_lock
 from mailsettings.installation import copied_from
-from mailsettings.models import PrintModel, Tenant, User
 
-POISON_AFTER = 3  # lost leases before any reply
 HELD_FOR_ONE_CONNECTION = 256  # leased at once by a worker: no slow server fills its hands
-OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
-_CLAIMED = [
+_ASKED_FOR = {
     "id",
     "tenant_id",
     "user_id",
     "print_model_id",
     "account_id",
+    "run",
     "connection_id",
     "lane",
-    "run",
     "state",
     "epoch",
-    "direct",
-    "unattended",
     "due_at",
-    "first_due_at",
     "held_reason",
     "held_for",
     "approved",
@@ -61,6 +55,9 @@ _CLAIMED = [
     "lost_leases",
     "possible_duplicate",
     "unknown_policy",
+    "direct",
+    "unattended",
+    "first_due_at",
     "channel",
     "send_system",
     "sender_address",
@@ -72,7 +69,8 @@ _CLAIMED = [
     "sha256",
     "redirected_then",
     "captured_then",
-]
+}
+_CLAIMED = [field.attname for field in MailJob._meta.concrete_fields if field.attname in _ASKED_FOR]  # as `from_db` wants them
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,19 +113,14 @@ def claim(worker: str, room: int, *, turn: int = 0, held: Mapping[int, int] | No
     groups = [group for group in _groups(room) if group.connection not in shut]
     caps = {group.connection: HELD_FOR_ONE_CONNECTION - (held or {}).get(group.connection, 0) for group in groups}
     shares = share_out(groups, room, turn, caps)
-    return _with_people(_claim_shares(worker, shares)) if shares else []
+    return _claim_shares(worker, shares) if shares else []
 
 
 def claim_these(worker: str, ids: Sequence[int]) -> list[MailJob]:
     """Lease exactly these jobs, due or not, for a direct send inside the caller's request (S2)."""
     if copied_from() is not None:
         return []
-    return _with_people(_claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker))))
-
-
-def with_people(rows: QuerySet[MailJob]) -> QuerySet[MailJob]:
-    """The jobs with everybody that a decision about them asks for."""
-    return rows.select_related("tenant__firm", "user__tenant__firm", "user__deputy", "print_model")
+    return _claimed(update_returning(_waiting().filter(pk__in=ids), **_leased(worker)))
 
 
 def next_due() -> datetime | None:
@@ -136,14 +129,21 @@ def next_due() -> datetime | None:
     return min((moment for moment in (later, sharing.opens_next()) if moment is not None), default=None)
 
 
-def heartbeat(worker: str, job_ids: Sequence[int]) -> None:
-    """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life."""
+def heartbeat(worker: str, job_ids: Sequence[int]) -> dict[int, int]:
+    """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life; returns as `keep_sessions` does."""
     if job_ids:
         mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker)
-        mine.update(lease_until=_lease_end())
+        change_unlocked(mine, lease_until=_lease_end())
     if not WorkerSign.objects.filter(name=worker).update(seen_at=Now()):
         WorkerSign.objects.update_or_create(name=worker, defaults={"seen_at": Now()})
-    sharing.keep_sessions(worker)
+    return sharing.keep_sessions(worker)
+
+
+def change_unlocked(rows: QuerySet[MailJob], **changes: Any) -> None:
+    """Change those that no other transaction is changing right now: the others neither need it nor may be waited for."""
+    with transaction.atomic():
+        free = rows.order_by().select_for_update(skip_locked=True, of=("self",))
+        MailJob.objects.filter(pk__in=free.values("pk")).update(**changes)
 
 
 def sign_off(worker: str) -> None:
@@ -157,34 +157,25 @@ def mark_on_wire(marks: Sequence[Mark]) -> list[bool]:
 
     Needs a transaction.
     """
-    epochs, stopped = _state_of_things(marks)
-    groups: dict[tuple[int, str], list[int]] = defaultdict(list)
+    policy_lock.share({mark.tenant_ids[-1] for mark in marks})  # before the statement that looks at what was decided
+    alike: dict[Mark, list[int]] = defaultdict(list)
     for mark in marks:
-        if sum(epochs.get(tenant, -1) for tenant in mark.tenant_ids) == mark.policy_stamp and mark.connection not in stopped:
-            groups[mark.epoch, mark.unknown_policy].append(mark.job_id)
-    marked: set[int] = set()
-    for (epoch, policy), ids in groups.items():
-        these, parameters = among("id", ids)
-        sql = f"UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s WHERE {these} AND epoch = %s"
-        marked.update(changed(f"{sql} AND state = 'sending' AND lease_until > {now_sql()}", [policy, *parameters, epoch]))
+        alike[replace(mark, job_id=0)].append(mark.job_id)
+    marked = {job_id for mark, ids in alike.items() for job_id in _mark(mark, ids)}
     return [mark.job_id in marked for mark in marks]
 
 
-def _state_of_things(marks: Sequence[Mark]) -> tuple[dict[int, int], set[int]]:
-    """Tenant → policy epoch, none in a copied database (U5), and the connections that are stopped: asked in one statement, since
-    it is asked for every mail. Needs a transaction, as `policy_epochs` does.
-    """
-    policy_lock.share({mark.tenant_ids[-1] for mark in marks})
-    tenants, tenant_ids = among("id", {tenant for mark in marks for tenant in mark.tenant_ids})
-    stopped, connection_ids = sharing.stopped(mark.connection for mark in marks)
-    sql = f"""SELECT 't', id, policy_epoch, '' FROM mailsettings_tenant WHERE {tenants}
-        UNION ALL SELECT 's', id, 0, '' FROM mailjobs_sharedconnection WHERE {stopped}
-        UNION ALL SELECT 'i', 0, 0, name FROM (SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1) AS first"""
-    rows = read(sql, [*tenant_ids, *connection_ids])
-    if any(kind == "i" and name != settings.INSTALLATION_ID for kind, _key, _epoch, name in rows):
-        return {}, set()
-    epochs = {key: epoch for kind, key, epoch, _name in rows if kind == "t"}
-    return epochs, {key for kind, key, _epoch, _name in rows if kind == "s"}
+def _mark(mark: Mark, job_ids: Sequence[int]) -> list[int]:
+    these, ids = among("id", job_ids)
+    decided, tenant_ids = among("id", mark.tenant_ids)
+    stopped, connection_ids = sharing.stopped([mark.connection])
+    sql = f"""UPDATE mailjobs_mailjob SET on_wire_at = {now_sql()}, unknown_policy = %s
+        WHERE {these} AND epoch = %s AND state = 'sending' AND lease_until > {now_sql()}
+        AND (SELECT SUM(policy_epoch) FROM mailsettings_tenant WHERE {decided}) = %s
+        AND NOT EXISTS (SELECT 1 FROM mailjobs_sharedconnection WHERE {stopped})
+        AND COALESCE((SELECT name FROM mailsettings_installation ORDER BY id LIMIT 1), %s) = %s"""
+    here = [settings.INSTALLATION_ID] * 2
+    return changed(sql, [mark.unknown_policy, *ids, mark.epoch, *tenant_ids, mark.policy_stamp, *connection_ids, *here])
 
 
 def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
@@ -220,76 +211,6 @@ def point_to(connections: Mapping[int, int]) -> None:
         groups[connection_id].append(job_id)
     for connection_id, ids in groups.items():
         MailJob.objects.filter(pk__in=ids).update(connection=connection_id)
-
-
-def reap() -> int:
-    """End leases that ran out: `unknown` where the body was on the wire, else `new`, after three `failed` (poison)."""
-    with transaction.atomic():
-        leases = MailJob.objects.select_for_update(skip_locked=True, of=("self",))
-        expired = leases.filter(state=StateChoices.SENDING, lease_until__lt=Now())
-        jobs = list(expired.select_related("user__tenant__firm", "user__deputy")[:500])
-        settled = [entry for job in jobs if (entry := _reap(job)) is not None]
-        record(settled)
-    return len(jobs)
-
-
-def _reap(job: MailJob) -> Settled | None:
-    lost = MailJob.objects.filter(pk=job.pk, epoch=job.epoch, state=StateChoices.SENDING, lease_until__lt=Now())
-    if job.on_wire_at is not None:
-        error = "The worker was lost while the mail was on the wire"
-        return leave_unknown(lost, job, error)
-    if job.lost_leases + 1 >= POISON_AFTER:
-        return _settle_lost(lost, job, StateChoices.FAILED, "The worker was lost three times with this mail; it was set aside")
-    lost.update(state=StateChoices.NEW, lease_until=None, leased_by="", lost_leases=F("lost_leases") + 1)
-    return None
-
-
-def give_up(jobs: Iterable[MailJob]) -> int:
-    """Mails that waited too long for their blocked connection → `failed`, with what the server said last; returns how many."""
-    with transaction.atomic():
-        entries = [_give_up(job) for job in jobs]
-        settled = [entry for entry in entries if entry is not None]
-        record(settled)
-    return len(settled)
-
-
-def _give_up(job: MailJob) -> Settled | None:
-    waiting = _waiting().filter(pk=job.pk, epoch=job.epoch)
-    error = job.last_error or (job.connection.block_reply if job.connection else "") or "The server could not be reached"
-    return _settle_lost(waiting, job, StateChoices.FAILED, error)
-
-
-def leave_unknown(held: QuerySet[MailJob], job: MailJob, error: str) -> Settled | None:
-    """Nobody knows whether the server has the mail: what the account's policy says becomes of it (delivery contract 2, 9).
-
-    *Resend* does so once; when that is uncertain too, a person is asked.
-    """
-    match job.unknown_policy:
-        case "resend" if not job.possible_duplicate:
-            again = {"state": StateChoices.NEW, "due_at": Now() + timedelta(seconds=60 * settings.RETRY_TIME_FACTOR)}
-            held.update(**again, **_RELEASED, last_error=error, possible_duplicate=True)
-            return None
-        case "assume_sent":
-            return _settle_lost(held, job, StateChoices.SENT, f"{error}; taken as sent, as the account says")
-        case _:
-            return _settle_lost(held, job, StateChoices.UNKNOWN, error)
-
-
-_RELEASED: Mapping[str, Any] = {"lease_until": None, "leased_by": "", "on_wire_at": None}
-_BECAME = {
-    StateChoices.SENT: RecipientStateChoices.ACCEPTED,
-    StateChoices.UNKNOWN: RecipientStateChoices.UNKNOWN,
-    StateChoices.FAILED: RecipientStateChoices.REFUSED,
-}
-
-
-def _settle_lost(lost: QuerySet[MailJob], job: MailJob, state: StateChoices, error: str) -> Settled | None:
-    on_wire_since = F("on_wire_at") if state == StateChoices.UNKNOWN else None  # evidence for the person who is asked
-    released = {**_RELEASED, "on_wire_at": on_wire_since}
-    if not update_returning(lost, state=state, **released, last_error=error, finished_at=Now()):  # `update` counts not `at_once`
-        return None
-    JobRecipient.objects.filter(job=job, state__in=OPEN_RECIPIENTS).update(state=_BECAME[state], reply=error)
-    return Settled(job, state, error)
 
 
 def requeue(rows: QuerySet[MailJob], *, confirm_unknown: bool) -> Requeued:
@@ -391,7 +312,7 @@ WITH chosen AS (
 )
 UPDATE mailjobs_mailjob AS job SET state = 'sending', epoch = epoch + 1, leased_by = %s, on_wire_at = NULL,
   lease_until = STATEMENT_TIMESTAMP() + make_interval(secs => %s)
-FROM chosen WHERE job.id = chosen.id RETURNING job.id
+FROM chosen WHERE job.id = chosen.id RETURNING {", ".join(f"job.{name}" for name in _CLAIMED)}
 """
 
 
@@ -409,29 +330,16 @@ def _groups(room: int) -> list[Group]:
 def _claim_shares(worker: str, shares: Sequence[tuple[Group, int]]) -> list[MailJob]:
     if connection.vendor == "postgresql":
         columns = zip(*((group.tenant, group.connection, int(group.lane), count) for group, count in shares), strict=True)
-        ids = [row[0] for row in read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])]
-        return _claimed(ids)
+        rows = read(_CLAIM, [*map(list, columns), worker, float(settings.LEASE_SECONDS)])
+        return sorted((MailJob.from_db(connection.alias, _CLAIMED, row) for row in rows), key=attrgetter("due_at", "pk"))
     wanted: list[int] = []
     for group, count in shares:
-        rows = _waiting().filter(
+        due_now = _waiting().filter(
             tenant=group.tenant, connection=group.connection or None, lane=int(group.lane), due_at__lte=Now()
         )
-        wanted += rows.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
+        wanted += due_now.order_by("due_at", "pk").values_list("pk", flat=True)[:count]
     return _claimed(update_returning(_waiting().filter(pk__in=wanted), **_leased(worker)))
 
 
 def _claimed(ids: Sequence[int]) -> list[MailJob]:
     return list(MailJob.objects.filter(pk__in=ids).only(*_CLAIMED).order_by("due_at", "pk")) if ids else []
-
-
-def _with_people(jobs: list[MailJob]) -> list[MailJob]:
-    """Give the jobs their tenants, users and print models, one object for all that share it."""
-    tenants = Tenant.objects.select_related("firm").in_bulk({job.tenant_id for job in jobs})
-    users = User.objects.select_related("deputy", "tenant__firm").in_bulk({job.user_id for job in jobs})
-    models = PrintModel.objects.defer("subject", "text", "html").in_bulk(
-        {job.print_model_id for job in jobs if job.print_model_id}
-    )
-    for job in jobs:
-        job.tenant, job.user = tenants[job.tenant_id], users[job.user_id]
-        job.print_model = models.get(job.print_model_id) if job.print_model_id else None
-    return jobs

@@ -165,7 +165,7 @@ _LOST = {
         "The worker was lost three times with this mail; it was set aside"
     ),
 }
-# How `queue.leave_unknown` and `answering` write it.
+# How `lost.leave_unknown` and `answering` write it.
 _TAKEN = re.compile(r"(?P<error>.*?)(?:; )?taken as sent(?:, as the account says| by (?P<who>\S.*))", re.DOTALL)
 _RECIPIENT = re.compile(r"\s*<[^<>\s]*@[^<>\s]*>:?")
 _ERROR = re.compile(r"(?P<code>[2-5]\d\d)(?: (?P<enhanced>\d\.\d{1,3}\.\d{1,3}))?(?: (?P<text>.*))?", re.DOTALL)

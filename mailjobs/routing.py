@@ -5,12 +5,15 @@ What is sent is frozen, how is not: correcting a password is enough (delivery co
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from django.conf import settings as installation
 from django.db import Error as DatabaseError
+from django.db.models import Model, QuerySet
 
+from mailjobs import sharing
 from mailjobs.core.envelope import Endpoint
 from mailjobs.core.limits import Limits, limits_of
 from mailjobs.core.plan import Refusal, redirect_now
@@ -18,14 +21,17 @@ from mailjobs.core.providers import preset_of
 from mailjobs.judging import Barred, Held, judge, redirected, request_of
 from mailjobs.models import MailJob
 from mailjobs.refusals import details_of
+from mailjobs.rows import among, read
 from mailsettings.core.facts import Facts
 from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
 from mailsettings.core.relay import Connection, SecretRef, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
 from mailsettings.installation import copied_from
-from mailsettings.models import AuditEvent, User
+from mailsettings.models import PrintModel, Tenant, User
 from mailsettings.selectors import AddressesInUse, World, addresses_in_use, find_secret, world_of
 from mailsettings.vault import SecretUnreadable, unseal
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +71,46 @@ class Settings:
     secrets: dict[tuple[str, str, str], str | None] = field(default_factory=dict)
     routes: dict[Hashable, "Route | Barred | Held"] = field(default_factory=dict)
     in_use: AddressesInUse | None = None
+    epochs: dict[int, int] = field(default_factory=dict)  # of tenants
+    tenants: dict[int, Tenant] = field(default_factory=dict)
+    users: dict[int, User] = field(default_factory=dict)
+    print_models: dict[int, PrintModel] = field(default_factory=dict)
+    connections: dict[str, int] = field(default_factory=dict)  # login → id; never another
 
     def refresh(self, jobs: Sequence[MailJob]) -> None:
         """Forget everything where anything has changed; read what these jobs need. Every change of a setting is audited."""
-        chains = {tenant.pk: tenant.policy_epoch for job in jobs for tenant in (job.tenant, job.tenant.firm) if tenant}
-        latest = AuditEvent.objects.order_by("-pk").values_list("pk", "at").first()
-        version = (latest, copied_from(), chains)
-        known = self.version
-        if not isinstance(known, tuple) or known[:2] != version[:2] or any(known[2].get(k, v) != v for k, v in chains.items()):
-            self.worlds, self.secrets, self.routes, self.in_use = {}, {}, {}, None
+        these, ids = among("id", {job.tenant_id for job in jobs})
+        firms = f"SELECT firm_id FROM mailsettings_tenant WHERE {these}"
+        epochs = dict(read(f"SELECT id, policy_epoch FROM mailsettings_tenant WHERE {these} OR id IN ({firms})", [*ids, *ids]))
+        version = (read("SELECT id, at FROM mailsettings_auditevent ORDER BY id DESC LIMIT 1", []), copied_from())
+        if version != self.version or any(self.epochs.get(tenant, epoch) != epoch for tenant, epoch in epochs.items()):
+            for known in (self.worlds, self.secrets, self.routes, self.epochs, self.tenants, self.users, self.print_models):
+                known.clear()
+            self.in_use = None
             self.version = version
-        else:
-            known[2].update(chains)
+        self.epochs.update(epochs)
+        self._give_people(jobs)
         users: dict[int, dict[str, User]] = defaultdict(dict)
         for job in jobs:
             users[job.user.tenant_id or 0][job.user.login] = job.user
         for tenant_id, people in users.items():
             self._read(tenant_id, people)
+
+    def connections_of(self, logins: Set[str]) -> dict[str, int]:
+        """Login → id of its shared connection."""
+        if missing := logins - self.connections.keys():
+            self.connections.update(sharing.ids_of(missing))
+        return self.connections
+
+    def _give_people(self, jobs: Sequence[MailJob]) -> None:
+        """Tenant, user and print model for each job, one object for all that share it."""
+        _complete(self.tenants, {job.tenant_id for job in jobs}, Tenant.objects.select_related("firm"))
+        _complete(self.users, {job.user_id for job in jobs}, User.objects.select_related("deputy", "tenant__firm"))
+        wanted = {job.print_model_id for job in jobs if job.print_model_id}
+        _complete(self.print_models, wanted, PrintModel.objects.defer("subject", "text", "html"))
+        for job in jobs:
+            job.tenant, job.user = self.tenants[job.tenant_id], self.users[job.user_id]
+            job.print_model = self.print_models.get(job.print_model_id) if job.print_model_id else None
 
     def _read(self, tenant_id: int, people: dict[str, User]) -> None:
         world = self.worlds.get(tenant_id)
@@ -97,6 +126,11 @@ class Settings:
     @staticmethod
     def _known(world: World | None) -> list[User]:
         return list(User.objects.filter(login__in=world.users)) if world else []
+
+
+def _complete(known: dict[int, Row], wanted: Set[int], rows: QuerySet[Row]) -> None:
+    if missing := wanted - known.keys():
+        known.update(rows.in_bulk(list(missing)))
 
 
 def route_of(settings: Settings, job: MailJob) -> Route | Barred | Held | Broken:

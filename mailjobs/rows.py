@@ -97,6 +97,16 @@ def read(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
+def run(sql: str, parameters: Sequence[Any]) -> None:
+    """Execute a statement of which nothing comes back; on PostgreSQL lists are arrays."""
+    if connection.vendor == "postgresql":
+        with connection.wrap_database_errors, _bare_cursor() as cursor:
+            cursor.execute(sql, parameters, prepare=True)
+        return
+    with connection.cursor() as plain:
+        plain.execute(sql, parameters)
+
+
 def among(column: str, values: Iterable[int]) -> tuple[str, list[Any]]:
     """That a column has one of the values, as SQL with its parameters."""
     wanted = list(values)

@@ -84,13 +84,14 @@ class Trouble:
 
 
 def ids_of(keys: Iterable[str]) -> dict[str, int]:
-    """Key → id of the shared connections, made where they are new."""
-    wanted = sorted({key[:400] for key in keys})
+    """Key → id of the shared connections, made where they are new; of a very long key the beginning counts."""
+    stored = {key: key[:400] for key in keys}
+    wanted = sorted(set(stored.values()))
     found = dict(SharedConnection.objects.filter(key__in=wanted).values_list("key", "pk"))
     if missing := [key for key in wanted if key not in found]:
         SharedConnection.objects.bulk_create([SharedConnection(key=key) for key in missing], ignore_conflicts=True)
         found |= dict(SharedConnection.objects.filter(key__in=missing).values_list("key", "pk"))
-    return found
+    return {key: found[short] for key, short in stored.items()}
 
 
 def is_closed(connection: int) -> bool:
@@ -138,7 +139,7 @@ def open_session(ask: SessionAsk) -> SessionGrant:
             return SessionGrant(None)
         leases = SessionLease.objects.filter(connection=shared, until__gt=Now())
         mine = leases.filter(worker=ask.worker).count()
-        if leases.count() >= limit or mine >= _share(limit):
+        if leases.count() >= limit or mine >= _share(limit, _alive()):
             return SessionGrant(None)
         lease = SessionLease.objects.create(connection=shared, worker=ask.worker, until=Now() + _lease())
         calm = not (
@@ -157,10 +158,18 @@ def close_sessions(leases: Sequence[int]) -> None:
     SessionLease.objects.filter(pk__in=leases).delete()
 
 
-def keep_sessions(worker: str) -> None:
-    """The worker lives and so do its sessions; those of workers that do not are forgotten."""
-    SessionLease.objects.filter(worker=worker).update(until=Now() + _lease())
+def keep_sessions(worker: str) -> dict[int, int]:
+    """The worker lives and so do its sessions; those of workers that do not are forgotten.
+
+    Returns connection → how many sessions it has more than its share, now that others may want theirs.
+    """
+    mine = SessionLease.objects.filter(worker=worker)
+    mine.update(until=Now() + _lease())
     SessionLease.objects.filter(until__lt=Now()).delete()
+    alive = _alive()
+    counted = mine.order_by().values("connection", "connection__sessions").annotate(count=Count("pk"))
+    found = {row["connection"]: row["count"] - _share(row["connection__sessions"], alive) for row in counted}
+    return {connection: surplus for connection, surplus in found.items() if surplus > 0}
 
 
 def leave(worker: str) -> None:
@@ -348,9 +357,12 @@ def _forget_learned(shared: SharedConnection) -> None:
         shared.learned_sessions = shared.learned_per_minute = None
 
 
-def _share(limit: int) -> int:
-    """How many of a connection's sessions one worker may have, so that the others can have theirs."""
-    alive = WorkerSign.objects.filter(seen_at__gt=Now() - WORKER_SILENT_AFTER).count()
+def _alive() -> int:
+    return WorkerSign.objects.filter(seen_at__gt=Now() - WORKER_SILENT_AFTER).count()
+
+
+def _share(limit: int, alive: int) -> int:
+    """How many of a connection's sessions one of so many workers may have, so that the others can have theirs."""
     return math.ceil(limit / max(alive, 1))
 
 

@@ -128,7 +128,7 @@ class _Case:
             digest = hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
             self.decision = Decision.objects.get_or_create(digest=digest, defaults={"document": self.document})[0].pk
         if self.connection is None and self.plan.connection is not None:
-            self.connection = sharing.ids_of([self.plan.connection.key])[self.plan.connection.key[:400]]
+            self.connection = sharing.ids_of([self.plan.connection.key])[self.plan.connection.key]
 
 
 def submit(user: User, message: Message, *, run: str = "", unattended: bool = False) -> Result:

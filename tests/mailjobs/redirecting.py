@@ -8,6 +8,7 @@ from django.db import transaction
 
 from mailjobs import delivery, finishing, queue
 from mailjobs.models import MailJob
+from mailjobs.results import Finished
 from mailsettings.changes import Book, own_values, save_parameters, save_tenant
 from mailsettings.core.send_systems import TenantKind
 from mailsettings.models import ParameterSet, Tenant, User
@@ -23,7 +24,7 @@ def just_before_the_body(monkeypatch: pytest.MonkeyPatch, happen: Callable[[], o
     write = finishing.write
     done: list[bool] = []
 
-    def happen_first(items: Sequence[queue.Mark | finishing.Finished]) -> list[bool]:
+    def happen_first(items: Sequence[queue.Mark | Finished]) -> list[bool]:
         if not done and any(isinstance(item, queue.Mark) for item in items):
             done.append(True)
             happen()

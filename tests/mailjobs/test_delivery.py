@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mailjobs import delivery, engine, keeping, queue
+from mailjobs import delivery, engine, keeping, lost, queue
 from mailjobs.models import FrozenMail, InternalMessage, JobRecipient, MailJob, MailLogEntry, SharedConnection
 from mailjobs.submission import cancel, release, requeue, submit, submit_many
 from mailsettings.changes import Book, own_values, save_parameters, save_secret
@@ -232,7 +232,7 @@ def test_lost_lease_before_the_body_is_tried_again_and_after_it_is_uncertain(smt
     settings.LEASE_SECONDS = 30
     MailJob.objects.filter(pk=second.pk).update(on_wire_at=second.due_at)
     time.sleep(0.01)
-    queue.reap()
+    lost.reap()
     assert states() == ["new", "unknown"]
     assert InternalMessage.objects.get().kind == "unknown"
     assert requeue(user("bernd"), [second.pk]).skipped_unknown == 1

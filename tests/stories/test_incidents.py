@@ -11,10 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from mailjobs import answering, keeping, queue, sharing, submission
+from mailjobs import answering, keeping, lost, queue, sharing, submission
 from mailjobs.core.lifecycle import Outcome, RecipientState, State
 from mailjobs.core.reply import ReplyClass
-from mailjobs.finishing import Finished, finish
+from mailjobs.finishing import finish
 from mailjobs.models import (
     Incident,
     InternalMessage,
@@ -25,6 +25,7 @@ from mailjobs.models import (
     SharedConnection,
     StateChoices,
 )
+from mailjobs.results import Finished
 from mailjobs.rows import at_once
 from mailsettings.models import AuditEvent, User
 from tests.cast import invoice, move_in, user
@@ -271,7 +272,7 @@ def test_the_page_of_an_uncertain_mail_shows_the_evidence_and_both_answers() -> 
     [leased] = queue.claim_these("gone", [by_worker.pk])
     past = timezone.now() - timedelta(minutes=2)
     MailJob.objects.filter(pk=leased.pk).update(on_wire_at=past, lease_until=past)
-    queue.reap()
+    lost.reap()
     page = shown("bernd", f"/jobs/{by_connection.pk}/")
     assert "the connection to the mail server" in page
     assert "S: 354 go ahead" in page
@@ -294,7 +295,7 @@ def test_what_the_accounts_policy_takes_as_sent_is_never_called_handed_over() ->
     [leased] = queue.claim_these("gone", [mail.pk])
     past = timezone.now() - timedelta(minutes=2)
     MailJob.objects.filter(pk=leased.pk).update(on_wire_at=past, lease_until=past, unknown_policy="assume_sent")
-    queue.reap()
+    lost.reap()
     assert MailLogEntry.objects.get(job=mail).outcome == LogOutcome.TAKEN_AS_SENT
     page = shown("bernd", f"/jobs/{mail.pk}/")
     assert "taken as sent, as the account says" in page

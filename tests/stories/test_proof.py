@@ -12,7 +12,7 @@ from django.test import Client, override_settings
 from django.utils.translation import override
 from fpdf import FPDF
 
-from mailjobs import contents, delivery, queue
+from mailjobs import contents, delivery, lost, queue
 from mailjobs.answering import take_as_sent
 from mailjobs.core.message import parse_message
 from mailjobs.models import FrozenMail, JobRecipient, MailJob
@@ -186,7 +186,7 @@ def test_j10_what_a_policy_took_as_sent_is_no_proof(smtp_server: CountingServer)
     (job,) = queue.claim_these("w/1", [result.id or 0])
     held = MailJob.objects.filter(pk=job.pk)
     job.unknown_policy = "assume_sent"
-    queue.leave_unknown(held, job, "The worker was lost while the mail was on the wire")
+    lost.leave_unknown(held, job, "The worker was lost while the mail was on the wire")
     job.refresh_from_db()
     assert job.state == "sent"
     document = proof(job)

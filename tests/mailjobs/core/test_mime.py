@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from email import policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
 from email.utils import getaddresses
 from hashlib import sha256
 from time import process_time
@@ -522,6 +523,22 @@ def test_split_header_block_refuses_what_is_none(block: bytes) -> None:
 def test_z3_header_block_with_other_names_than_meant_is_refused(block: bytes, names: list[str]) -> None:
     with pytest.raises(MimeInvalid, match="header_count"):
         check_header_block(block, names)
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"To", b": ", b"a", b"\r\n", b"\r", b"\n", b" ", b"\t", b"\x0b", b"\x85", b"=?", b"Bcc:"]), max_size=14
+    )
+)
+def test_z3_what_passes_the_check_is_read_alike_by_another_parser(pieces: list[bytes]) -> None:
+    block = b"".join(pieces)
+    try:
+        names = [name for name, _raw in split_header_block(block)]
+        check_header_block(block, names)
+    except MimeInvalid:
+        return
+    parsed = BytesHeaderParser().parsebytes(block + b"\r\n")
+    assert (parsed.keys(), parsed.defects, parsed.get_payload()) == (names, [], "")
 
 
 def test_performance_a_mail_with_a_pdf_costs_little() -> None:
