@@ -5,7 +5,7 @@ PROCESSES ?= 2
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test storm bench demo check format messages lock screenshots runtime development translations
+.PHONY: help run test storm bench demo check format messages kerberos lock screenshots runtime development translations
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ messages: development ## bring locale/de/LC_MESSAGES/django.po up to date with t
 
 screenshots: development translations ## pictures of the portal's pages
 	@$(PYTHON) tests/screenshots.py
+
+kerberos: ## build again what send systems 2 and 3 need (apt-get install gcc libkrb5-dev python3-dev)
+	@rm -f .venv/.kerberos && .ci/bootstrap requirements.txt && $(PYTHON) -c "import gssapi"
 
 lock: ## pin all dependencies with hashes: requirements*.in -> requirements*.txt
 	@.ci/lock

@@ -30,7 +30,16 @@ IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is clo
 ASK_AGAIN_SECONDS = 1.0  # after another worker was found to have all sessions
 KEPT_SECONDS = 0.02  # how long a result may wait to be written down with the next mark
 SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with a leased mail
-_TROUBLES = frozenset({ReplyClass.THROTTLED, ReplyClass.QUOTA, ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.TLS_RETRY})
+_TROUBLES = frozenset(
+    {
+        ReplyClass.THROTTLED,
+        ReplyClass.QUOTA,
+        ReplyClass.RETRY,
+        ReplyClass.HOST_UNKNOWN,
+        ReplyClass.TLS_RETRY,
+        ReplyClass.IDENTITY_MISSING,
+    }
+)
 
 
 class Host(Protocol):

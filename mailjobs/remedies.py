@@ -92,6 +92,14 @@ REMEDIES: Mapping[ReplyClass, Remedy] = {
         ADMINISTRATOR,
         settings=True,
     ),
+    ReplyClass.IDENTITY_MISSING: Remedy(
+        gettext_lazy("The portal has no valid Kerberos ticket of its own"),
+        gettext_lazy(
+            "With this send system the portal itself logs in to the mail server. The operator sees to its keytab, ticket cache, "
+            "clock or domain controller; waiting mails then go out by themselves, of failed ones reset the send status."
+        ),
+        OPERATOR,
+    ),
     ReplyClass.TLS_RETRY: Remedy(
         gettext_lazy("No secure connection to the mail server came about"),
         gettext_lazy(
@@ -191,6 +199,14 @@ TROUBLES: Mapping[str, object] = {
     Trouble.MECHANISM_MISSING: gettext_lazy("The mail server offers no suitable way to log in"),
     Trouble.MAILBOX_MISSING: gettext_lazy("No mailbox is named to log in to: enter it as the SMTP user"),
     Trouble.BAD_REPLY: gettext_lazy("What answered is not the service that was meant"),
+    Trouble.LIBRARIES_MISSING: gettext_lazy("The operator of the portal has not installed what this send system needs"),
+    Trouble.NO_TICKET: gettext_lazy("The portal has no Kerberos ticket"),
+    Trouble.TICKET_EXPIRED: gettext_lazy("The portal's Kerberos ticket has expired"),
+    Trouble.TICKET_REFUSED: gettext_lazy("The domain does not accept the portal's own account"),
+    Trouble.CLOCK_SKEW: gettext_lazy("The portal's clock and the domain's clock differ too much"),
+    Trouble.KDC_UNREACHABLE: gettext_lazy("No domain controller (KDC) answers the portal"),
+    Trouble.SERVICE_UNKNOWN: gettext_lazy("The domain knows no mail server of this name"),
+    Trouble.NO_IDENTITY: gettext_lazy("No user is entered, and the portal has no NTLM login of its own"),
     Trouble.CLOSED_BY_SERVER: gettext_lazy("The mail server closed the connection"),
     Trouble.SMTPUTF8_MISSING: gettext_lazy("The mail server does not take international addresses"),
     Trouble.SIZE: gettext_lazy("The mail is larger than the mail server takes"),

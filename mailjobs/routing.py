@@ -185,11 +185,12 @@ def _route(settings: Settings, job: MailJob) -> Route | Barred | Held:
     if decided is None:
         return Barred(job, Refusal.NO_CONNECTION, details_of(facts, address=job.sender_address, level=job.sender_level))
     refused = refuse_relay(facts, decided, account)
-    secret = None if refused else _secret(settings, decided)
-    if secret is None:
+    secret = None if refused else _secret(settings, decided.secret)
+    client_key = None if refused else _secret(settings, decided.client_key)
+    if secret is None or client_key is None:
         details = details_of(facts, address=job.sender_address, level=job.sender_level, connection=decided)
         return Barred(job, Refusal(refused.value) if refused else Refusal.SECRET_NEEDED, details)
-    endpoint = _endpoint(facts, decided, secret)
+    endpoint = _endpoint(facts, decided, secret, client_key)
     hours = resolve(facts.layers, "give_up_hours").value
     tenant = job.tenant
     return Route(
@@ -223,9 +224,8 @@ def _unknown_policy(facts: Facts, connection: Connection) -> str:
     return "" if policy == "ask" else policy
 
 
-def _secret(settings: Settings, connection: Connection) -> str | None:
+def _secret(settings: Settings, ref: SecretRef | None) -> str | None:
     """The unsealed secret, empty where none is needed, None where it cannot be read."""
-    ref = connection.secret
     if ref is None:
         return ""
     place = (ref.owner, ref.key, ref.binding)
@@ -240,7 +240,7 @@ def _secret(settings: Settings, connection: Connection) -> str | None:
     return settings.secrets[place]
 
 
-def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
+def _endpoint(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
     server: Holder = connection.server
     firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
     networks = firm.holder.items("allowed_networks") if firm else ()
@@ -253,8 +253,11 @@ def _endpoint(facts: Facts, connection: Connection, secret: str) -> Endpoint:
         send_system=connection.send_system,
         username=connection.username or (consent.mailbox if consent and not url else ""),
         secret="" if consent else secret,
+        domain=connection.domain,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
+        client_certificate=server.text("client_certificate") if client_key and not url else "",
+        client_key="" if url else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
         allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *networks),
@@ -321,8 +324,10 @@ def _fingerprint(endpoint: Endpoint) -> str:
         endpoint.tls_min,
         str(endpoint.send_system),
         endpoint.username,
+        endpoint.domain,
         endpoint.secret,
         endpoint.ca_certificate,
+        endpoint.client_certificate,
         str(endpoint.allow_plain_auth),
         endpoint.url,
         *(astuple(endpoint.token) if endpoint.token else ()),

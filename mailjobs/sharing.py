@@ -38,7 +38,7 @@ DAY = timedelta(hours=24)
 LEARNED_FOR = timedelta(hours=24)  # then the server is tried with its usual limits again
 _LOOKED_AT = 5_000  # of the latest attempts, for what a server took in the last minute
 _THROTTLES = {ReplyClass.THROTTLED: BlockReason.THROTTLED, ReplyClass.QUOTA: BlockReason.QUOTA}
-_CONNECT_ERRORS = frozenset({ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN})
+_CONNECT_ERRORS = frozenset({ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.IDENTITY_MISSING})
 
 
 @dataclass(frozen=True, slots=True)

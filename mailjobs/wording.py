@@ -54,8 +54,8 @@ REFUSALS: Mapping[str, object] = {
         "administrator confirms it; for Com customers it is not possible."
     ),
     Refusal.SECRET_NEEDED: gettext_lazy(
-        "A password must be entered again (rule P5; at: %(where)s): it is missing, or server, port, user or TLS have changed "
-        "since it was entered."
+        "A password must be entered again, or a client key (rule P5; at: %(where)s): it is missing, or server, port, user, TLS "
+        "or certificate have changed since it was entered."
     ),
     Refusal.HOST_NOT_ALLOWED: gettext_lazy(
         "This mail server may not be used (rule Z6). Enter a public server, or ask the administrator."

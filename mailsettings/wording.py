@@ -108,6 +108,8 @@ PARAMETER_LABELS = {
     "smtp_password": gettext_lazy("SMTP password"),
     "allow_plain_auth": gettext_lazy("Allow log-in without TLS"),
     "ca_certificate": gettext_lazy("Own CA certificate"),
+    "client_certificate": gettext_lazy("Client certificate"),
+    "client_key": gettext_lazy("Key of the client certificate"),
     "send_system": gettext_lazy("SMTP mail send system"),
     "confirm_shared_identity": gettext_lazy("Shared identity confirmed"),
     "imap_server": gettext_lazy("IMAP server"),

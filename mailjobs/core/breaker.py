@@ -13,7 +13,7 @@ FIRST_SECONDS = 60.0  # until the probe; doubled with each that fails
 LONGEST_SECONDS = 15 * 60.0
 QUOTA_SECONDS = 60 * 60.0  # an allowance of a day or an hour comes back no sooner; asking for it costs one mail's try each time
 _DOUBLINGS = 10  # from there on it is the longest anyway
-_CONNECT = frozenset({ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN})
+_CONNECT = frozenset({ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.IDENTITY_MISSING})
 
 
 @dataclass(frozen=True, slots=True)

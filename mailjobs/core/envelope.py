@@ -73,6 +73,14 @@ class Trouble(StrEnum):
     AUTH_NEEDS_TLS = "auth_needs_tls"  # S7
     MECHANISM_MISSING = "mechanism_missing"
     MAILBOX_MISSING = "mailbox_missing"  # a token needs to be told whose mailbox is meant
+    LIBRARIES_MISSING = "libraries_missing"
+    NO_TICKET = "no_ticket"  # the process has no Kerberos credentials
+    TICKET_EXPIRED = "ticket_expired"
+    TICKET_REFUSED = "ticket_refused"  # the KDC gives this account none
+    CLOCK_SKEW = "clock_skew"
+    KDC_UNREACHABLE = "kdc_unreachable"
+    SERVICE_UNKNOWN = "service_unknown"  # the realm knows no such mail server
+    NO_IDENTITY = "no_identity"  # NTLM without a user, and the process has none of its own
     CLOSED_BY_SERVER = "closed_by_server"
     SMTPUTF8_MISSING = "smtputf8_missing"  # an address with a non-ASCII local part (RFC 6531)
     SIZE = "too_large"  # more than the SIZE the server announced (RFC 1870)
@@ -149,8 +157,11 @@ class Endpoint:
     send_system: int
     username: str = ""
     secret: str = field(default="", repr=False)
+    domain: str = ""  # of the user, for NTLM
     tls_min: str = "1.2"  # "1.2", "1.3"
     ca_certificate: str = ""  # PEM, trusted beside the system's
+    client_certificate: str = ""  # PEM, with its chain
+    client_key: str = field(default="", repr=False)  # PEM, without a passphrase
     allow_plain_auth: bool = False
     ehlo_name: str = ""  # empty: the address literal of the local end (RFC 5321 4.1.3)
     allowed_networks: tuple[str, ...] = ()  # private networks this host may be in

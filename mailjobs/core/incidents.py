@@ -11,6 +11,7 @@ OF_CONNECTION = frozenset(
     {
         ReplyClass.RETRY,
         ReplyClass.HOST_UNKNOWN,
+        ReplyClass.IDENTITY_MISSING,
         ReplyClass.TLS_RETRY,
         ReplyClass.LOGIN_REFUSED,
         ReplyClass.THROTTLED,

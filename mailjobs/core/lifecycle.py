@@ -61,6 +61,7 @@ _THROTTLES = frozenset({ReplyClass.THROTTLED, ReplyClass.QUOTA})
 _TRY_AGAIN = _THROTTLES | {
     ReplyClass.RETRY,
     ReplyClass.HOST_UNKNOWN,
+    ReplyClass.IDENTITY_MISSING,
     ReplyClass.TLS_RETRY,
     ReplyClass.TOO_MANY_RECIPIENTS,
     ReplyClass.GREYLISTED,

@@ -11,6 +11,7 @@ class ReplyClass(StrEnum):
     HOST_UNKNOWN = "host_unknown"  # NXDOMAIN
     TLS_RETRY = "tls_retry"
     LOGIN_REFUSED = "login_refused"
+    IDENTITY_MISSING = "identity_missing"  # the process's own is not there for now; no account can be locked by trying again
     SENDER_REFUSED = "sender_refused"  # no recipient is bad
     RECIPIENT_REFUSED = "recipient_refused"
     TOO_MANY_RECIPIENTS = "too_many_recipients"  # the rest in a mail of its own

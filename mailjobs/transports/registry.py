@@ -1,11 +1,15 @@
 """Which transport carries which send system (S); a new one is a new file and a line here (S5)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol
 
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TransportError, Trouble
 from mailjobs.transports import graph, smtp_oauth2, smtp_password
+
+BeforeBody = Callable[[], Awaitable[bool]]
 
 
 class Session(Protocol):
@@ -25,7 +29,7 @@ class Session(Protocol):
         message: Sequence[bytes | Iterable[bytes]] | bytes,
         *,
         size: int,
-        before_body: Callable[[], Awaitable[bool]],
+        before_body: BeforeBody,
     ) -> HandOver: ...
 
     async def close(self) -> None: ...
@@ -33,10 +37,26 @@ class Session(Protocol):
 
 Opener = Callable[[Endpoint], Awaitable[Session]]
 
+
+def _later(module: str) -> Opener:
+    """The transport in this file, whose libraries are loaded with its first session and off the loop: they take a while."""
+
+    async def open_session(endpoint: Endpoint) -> Session:
+        transport = await asyncio.to_thread(import_module, f"mailjobs.transports.{module}")
+        session: Session = await transport.open_session(endpoint)
+        return session
+
+    return open_session
+
+
 TRANSPORTS: Mapping[int, Opener] = MappingProxyType(
     {
         0: smtp_password.open_session,
         1: smtp_password.open_session,
+        2: _later("smtp_gssapi"),
+        3: _later("smtp_gssapi"),
+        4: _later("smtp_ntlm"),
+        5: _later("smtp_ntlm"),
         8: smtp_oauth2.open_session,
         9: smtp_oauth2.open_session,
         10: graph.open_session,

@@ -1,11 +1,12 @@
 """Send systems 8 and 9: SMTP with an access token, by XOAUTH2 (Microsoft, Google) or OAUTHBEARER (RFC 7628)."""
 
 import json
+from functools import partial
 
 from mailjobs.core.envelope import Endpoint, Phase, Reply, TransportError, Trouble
+from mailjobs.transports import smtp_login
 from mailjobs.transports.smtp_connection import DEFAULT_TIMEOUTS, SmtpConnection, Timeouts
 from mailjobs.transports.smtp_dialogue import SmtpSession
-from mailjobs.transports.smtp_password import may_send_login
 from mailjobs.transports.transcript import hide, printable
 
 _LONGEST_STATUS = 200
@@ -20,40 +21,27 @@ async def open_session(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEO
     return await SmtpSession.open(endpoint, authenticate=_log_in, timeouts=timeouts, pipelining=pipelining)
 
 
-async def verify(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> SmtpSession:
-    """An open session that has answered a command after the login; sends nothing. Raises as `open_session` does."""
-    session = await open_session(endpoint, timeouts=timeouts)
-    try:
-        await session.noop()
-    except BaseException:
-        session.abort()
-        raise
-    return session
+verify = partial(smtp_login.verify, open_session)
 
 
 async def _log_in(session: SmtpConnection) -> None:
+    """What the server says in its challenge (RFC 7628 3.2.2) belongs to the refusal that follows it."""
     endpoint = session.endpoint
     if not endpoint.username:
         raise TransportError(phase=Phase.AUTH, trouble=Trouble.MAILBOX_MISSING)
-    encrypted = session.tls_object is not None
-    if not may_send_login(encrypted=encrypted, loopback=session.is_loopback, allow_plain_auth=endpoint.allow_plain_auth):
-        raise TransportError(phase=Phase.AUTH, trouble=Trouble.AUTH_NEEDS_TLS)
-    for name, mechanism in _MECHANISMS.items():
-        if name in session.mechanisms:
-            await _exchange(session, name, mechanism(endpoint))
-            return
-    raise TransportError(phase=Phase.AUTH, trouble=Trouble.MECHANISM_MISSING, detail=" ".join(session.mechanisms)[:200])
-
-
-async def _exchange(session: SmtpConnection, name: str, bearer: "_Bearer") -> None:
-    """What the server says in its challenge (RFC 7628 3.2.2) belongs to the refusal that follows it."""
+    bearers = {name: mechanism(endpoint) for name, mechanism in _MECHANISMS.items()}
     try:
-        await session.auth(name, bearer.respond, initial=bearer.initial)
+        await smtp_login.log_in(session, {name: partial(_same, bearer) for name, bearer in bearers.items()}, guessable=True)
     except TransportError as error:
-        if error.reply is not None and bearer.status:
-            said = hide(f"{error.reply.text} ({bearer.status})", [session.endpoint.secret])
+        status = next((bearer.status for bearer in bearers.values() if bearer.status), "")
+        if error.reply is not None and status:
+            said = hide(f"{error.reply.text} ({status})", [endpoint.secret])
             error.reply = Reply(error.reply.code, error.reply.enhanced, said[:500], error.reply.wait)
         raise
+
+
+def _same(bearer: "_Bearer") -> "_Bearer":
+    return bearer
 
 
 class _Bearer:
@@ -62,14 +50,15 @@ class _Bearer:
     end = b"\x01"  # RFC 7628 3.2.3: what a client answers to that challenge
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.initial = self._first_line(endpoint)
+        self._line = self._first_line(endpoint)
+        self.initial: bytes | None = self._line
         self.status = ""
         self._answered = False
 
     async def respond(self, challenge: bytes) -> bytes:
         if not challenge and not self._answered:  # a server that ignores the initial response asks for it
             self._answered = True
-            return self.initial
+            return self._line
         self.status = _status_of(challenge)
         return self.end
 

@@ -1,9 +1,10 @@
 """Send systems 0 and 1: SMTP with the user and password of the connection (S), or without a login where there is none."""
 
 import hmac
-from collections.abc import Mapping
+from functools import partial
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
+from mailjobs.transports import smtp_login
 from mailjobs.transports.smtp_connection import DEFAULT_TIMEOUTS, SmtpConnection, Timeouts
 from mailjobs.transports.smtp_dialogue import SmtpSession
 
@@ -11,39 +12,23 @@ from mailjobs.transports.smtp_dialogue import SmtpSession
 async def open_session(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, pipelining: bool = True) -> SmtpSession:
     """A session that is logged in; without a user name there is no AUTH. A login is tried once, with one mechanism.
 
-    Raises TransportError; in Phase.AUTH with the server's refusal, or with AUTH_NEEDS_TLS (S7) or MECHANISM_MISSING.
+    Raises TransportError; in Phase.AUTH as `smtp_login.log_in` says.
     """
     login = _log_in if endpoint.username else None
     return await SmtpSession.open(endpoint, authenticate=login, timeouts=timeouts, pipelining=pipelining)
 
 
-async def verify(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> SmtpSession:
-    """An open session that has answered a command after the login; sends nothing. Raises as `open_session` does."""
-    session = await open_session(endpoint, timeouts=timeouts)
-    try:
-        await session.noop()
-    except BaseException:
-        session.abort()
-        raise
-    return session
-
-
-def may_send_login(*, encrypted: bool, loopback: bool, allow_plain_auth: bool) -> bool:
-    """S7: a login goes over TLS, to this machine itself, or where an administrator has allowed it for the connection."""
-    return encrypted or loopback or allow_plain_auth
+verify = partial(smtp_login.verify, open_session)
 
 
 async def _log_in(session: SmtpConnection) -> None:
-    endpoint = session.endpoint
-    encrypted = session.tls_object is not None
-    if not may_send_login(encrypted=encrypted, loopback=session.is_loopback, allow_plain_auth=endpoint.allow_plain_auth):
-        raise TransportError(phase=Phase.AUTH, trouble=Trouble.AUTH_NEEDS_TLS)
-    for name, mechanism in _MECHANISMS.items():
-        if name in session.mechanisms:
-            exchange = mechanism(endpoint.username.encode(), endpoint.secret.encode())
-            await session.auth(name, exchange.respond, initial=exchange.initial)
-            return
-    raise TransportError(phase=Phase.AUTH, trouble=Trouble.MECHANISM_MISSING, detail=" ".join(session.mechanisms)[:200])
+    login = (session.endpoint.username.encode(), session.endpoint.secret.encode())
+    exchanges: dict[str, smtp_login.Begin] = {
+        "PLAIN": partial(_Plain, *login),
+        "LOGIN": partial(_Login, *login),
+        "CRAM-MD5": partial(_CramMd5, *login),
+    }
+    await smtp_login.log_in(session, exchanges, guessable=True)
 
 
 class _Plain:
@@ -81,6 +66,3 @@ class _CramMd5:
 
     async def respond(self, challenge: bytes) -> bytes:
         return self._username + b" " + hmac.new(self._password, challenge, "md5").hexdigest().encode()
-
-
-_MECHANISMS: Mapping[str, type[_Plain] | type[_Login] | type[_CramMd5]] = {"PLAIN": _Plain, "LOGIN": _Login, "CRAM-MD5": _CramMd5}

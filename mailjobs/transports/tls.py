@@ -1,10 +1,13 @@
 """How a connection is encrypted: verified always, no weaker than asked, trust in the system's CAs and one's own (Z5)."""
 
+import os
 import ssl
 from functools import lru_cache
+from tempfile import NamedTemporaryFile
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
 
+_MEMORY = "/dev/shm"  # noqa: S108 (a file there never reaches a disk)
 _MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 # OpenSSL's X509_V_ERR_* (x509_vfy.h)
@@ -20,14 +23,19 @@ _VERSION_REASONS = frozenset(
 
 
 def context(endpoint: Endpoint) -> ssl.SSLContext:
-    """The client context for an endpoint; made once for each minimum version and set of trusted CAs, until the process ends.
+    """The client context for an endpoint, which shows its client certificate where the server asks for one.
 
-    Raises TransportError in Phase.TLS where a CA cannot be read.
+    Without a client certificate it is made once for each minimum version and set of trusted CAs, until the process ends.
+    Raises TransportError in Phase.TLS where a CA or the certificate with its key cannot be read.
     """
+    make = _made if endpoint.client_certificate else _kept
     try:
-        return _context(endpoint.tls_min, endpoint.ca_certificate, endpoint.ca_file)
+        made = make(endpoint.tls_min, endpoint.ca_certificate, endpoint.ca_file)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise TransportError(phase=Phase.TLS, trouble=Trouble.OTHER, detail="the trusted CA cannot be read") from error
+    if endpoint.client_certificate:
+        _show_certificate(made, endpoint)
+    return made
 
 
 def trouble_of(error: OSError) -> Trouble:
@@ -56,8 +64,7 @@ def detail_of(error: OSError) -> str:
             return error.strerror or ""
 
 
-@lru_cache(maxsize=256)
-def _context(tls_min: str, ca_certificate: str, ca_file: str) -> ssl.SSLContext:
+def _made(tls_min: str, ca_certificate: str, ca_file: str) -> ssl.SSLContext:
     made = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
     made.minimum_version = _MINIMUM[tls_min]
     made.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN  # a firm may trust its own server's certificate alone
@@ -66,3 +73,16 @@ def _context(tls_min: str, ca_certificate: str, ca_file: str) -> ssl.SSLContext:
     if ca_file:
         made.load_verify_locations(cafile=ca_file)
     return made
+
+
+_kept = lru_cache(maxsize=256)(_made)  # but what holds a key is kept no longer than its connection
+
+
+def _show_certificate(made: ssl.SSLContext, endpoint: Endpoint) -> None:
+    try:
+        with NamedTemporaryFile("w", prefix="client-", dir=_MEMORY if os.path.isdir(_MEMORY) else None) as file:  # mode 0600
+            file.write(f"{endpoint.client_key}\n{endpoint.client_certificate}\n")
+            file.flush()
+            made.load_cert_chain(file.name, password="")  # the ssl module reads files only
+    except (OSError, ValueError) as error:
+        raise TransportError(phase=Phase.TLS, trouble=Trouble.OTHER, detail="the client certificate cannot be read") from error

@@ -3,21 +3,38 @@
 from collections.abc import Sequence
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
-from mailsettings.changes.book import Book, Owner, name_of, own_values, owner_filter, set_of, tenant_of
+from mailsettings.changes.book import Book, Objection, Owner, Refused, name_of, own_values, owner_filter, set_of, tenant_of
 from mailsettings.core.parameters import SECRET_KEYS, Holder, Layer, ParameterLevel
-from mailsettings.core.relay import OAUTH_CONSENT, SMTP_PASSWORD, Level, binding, oauth_binding
+from mailsettings.core.relay import (
+    CLIENT_KEY,
+    OAUTH_CONSENT,
+    OAUTH_SECRET,
+    SMTP_PASSWORD,
+    Level,
+    binding,
+    client_key_binding,
+    oauth_binding,
+)
 from mailsettings.models import Consent, EmailAccount, ParameterSet, Secret, Tenant, User
 from mailsettings.selectors import find_secret, general_layers, owner_of
 from mailsettings.vault import SecretUnreadable, seal, unseal
 
 
 def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
-    """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved."""
+    """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved.
+
+    Raises Refused for a key that is not the client certificate's.
+    """
     level = level_of(owner)
+    if key == CLIENT_KEY:
+        _check_client_key(level.holder.text("client_certificate"), secret)
     bound = _binding_of(level, key)
     place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": set_of(owner)}
     known = Secret.objects.filter(**place, key=key, binding=bound).first()
@@ -82,6 +99,10 @@ def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
             message = _("%(name)s: the password must be entered again, because server, port, user or TLS have changed.")
             if secret.key == OAUTH_CONSENT:
                 message = _("%(name)s: the mailbox must be connected again, because its server, user or authority have changed.")
+            elif secret.key == CLIENT_KEY:
+                message = _(
+                    "%(name)s: the client key must be entered again, because server, port, TLS or certificate have changed."
+                )
             elif secret.key != SMTP_PASSWORD:
                 message = _("%(name)s: the client secret must be entered again, because server, user or authority have changed.")
             book.warnings.append(message % {"name": name_of(holder)})
@@ -100,7 +121,29 @@ def level_of(owner: Owner) -> Level:
 
 
 def _binding_of(level: Level, key: str) -> str:
-    return binding(level) if key == SMTP_PASSWORD else oauth_binding(level)
+    match key:
+        case _ if key == SMTP_PASSWORD:
+            return binding(level)
+        case _ if key == CLIENT_KEY:
+            return client_key_binding(level.holder)
+        case _:
+            return oauth_binding(level)
+
+
+def _check_client_key(certificate: str, key: str) -> None:
+    """Raises Refused where the key cannot be read without a passphrase, or is another certificate's."""
+    try:
+        private = load_pem_private_key(key.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        message = _("This is no private key in PEM form, or it is protected by a passphrase. Enter it without one.")
+        raise Refused([Objection(CLIENT_KEY, "not_a_key", message)]) from error
+    try:
+        belongs = not certificate or load_pem_x509_certificate(certificate.encode()).public_key() == private.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        belongs = False
+    if not belongs:
+        message = _("This key does not belong to the client certificate.")
+        raise Refused([Objection(CLIENT_KEY, "another_key", message)])
 
 
 def _consented(owner: str, binding: str, given_at: str) -> Secret | None:
@@ -143,4 +186,4 @@ def _account_holder(account: EmailAccount) -> Holder:
     return Holder(f"account:{account.pk}", dict(account.values))
 
 
-assert set(SECRET_KEYS) == {"smtp_password", "oauth_client_secret"}  # noqa: S101 (`save_secret` knows these two)
+assert set(SECRET_KEYS) == {SMTP_PASSWORD, CLIENT_KEY, OAUTH_SECRET}  # noqa: S101 (`save_secret` knows these)

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     NETWORKS = "networks"
     CERTIFICATE = "certificate"
     SECRET = "secret"  # noqa: S105 (a kind, no secret)
+    KEY = "key"  # a secret of several lines: a private key in PEM form
 
 
 class Group(StrEnum):
@@ -85,6 +86,8 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             _row("smtp_password", Kind.SECRET, _C),
             _row("allow_plain_auth", Kind.SWITCH, _C, default=False),
             _row("ca_certificate", Kind.CERTIFICATE, _C),
+            _row("client_certificate", Kind.CERTIFICATE, _C),
+            _row("client_key", Kind.KEY, _C),
             _row("send_system", Kind.NUMBER, _C, default=DEFAULT_SEND_SYSTEM, maximum=max(SEND_SYSTEMS)),
             _row("confirm_shared_identity", Kind.SWITCH, _C, default=False),
             _row("imap_server", Kind.HOST, _C),
@@ -116,7 +119,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
         )
     }
 )
-SECRET_KEYS = tuple(key for key, row in PARAMETERS.items() if row.kind is Kind.SECRET)
+SECRET_KEYS = tuple(key for key, row in PARAMETERS.items() if row.kind in {Kind.SECRET, Kind.KEY})
 CONNECTION_KEYS = frozenset(key for key, row in PARAMETERS.items() if row.of_connection)
 DEFAULT_PORTS = MappingProxyType({"starttls": 587, "implicit": 465, "off": 25})
 
@@ -176,7 +179,7 @@ def _text(row: Parameter, raw: object) -> str | None:
     if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
         raise ParameterInvalid(row.key, "not_a_text")
     text = str(raw)
-    if row.kind is Kind.SECRET:
+    if row.kind in {Kind.SECRET, Kind.KEY}:
         return text or None
     text = text.strip()
     if not text:

@@ -1,5 +1,6 @@
 """The second ladder: which server and credentials a mail goes through, as one unit (R3, P4, P5, S2)."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,7 @@ from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials, Over, Send
 from mailsettings.core.sender import SenderDecision
 
 SMTP_PASSWORD = "smtp_password"  # noqa: S105 (a key, no secret)
+CLIENT_KEY = "client_key"
 OAUTH_SECRET = "oauth_client_secret"  # noqa: S105 (a key, no secret)
 GRAPH = "https://graph.microsoft.com/v1.0"  # where no level names another, as national clouds have it
 OAUTH_CONSENT = "oauth_refresh_token"  # a mailbox's consent: no parameter, nobody types it
@@ -43,7 +45,10 @@ class SecretRef:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Host, port, login and send system, used whole; `level` and `source` are those of the login, without one of the server."""
+    """Host, port, login and send system, used whole; `level` and `source` are those of the login, without one of the server.
+
+    `client_key` belongs to the server's client certificate, None where it has none.
+    """
 
     level: str
     source: str
@@ -52,6 +57,8 @@ class Connection:
     server: Holder
     secret: SecretRef | None
     secret_usable: bool
+    client_key: SecretRef | None = None
+    client_key_usable: bool = True
 
     @property
     def system(self) -> SendSystem:
@@ -74,12 +81,18 @@ class Connection:
         return "" if self.system.credentials is Credentials.PROCESS else self.login.text("smtp_user")
 
     @property
+    def domain(self) -> str:
+        """The Windows domain of the user, for NTLM: the login's, else that of the server which it borrows."""
+        by_ntlm = self.username and self.system.credentials is Credentials.NTLM
+        return self.login.text("ntlm_domain") or self.server.text("ntlm_domain") if by_ntlm else ""
+
+    @property
     def key(self) -> str:
         """What throttles, pauses and sessions are shared by (delivery contract 4)."""
         endpoint = f"{self.host.lower()}:{self.port}"
         if self.system.over is not Over.SMTP:
             endpoint = self.server.text("ews_url") if self.system.over is Over.EWS else self.server.text("graph_url") or GRAPH
-        login = self.username
+        login = f"{self.domain}\\{self.username}" if self.domain else self.username
         if self.system.credentials is Credentials.OAUTH and not login:  # a program that may send from several mailboxes
             login = self.login.text("oauth_client_id")
         return f"{endpoint}|{login.lower()}|{self.send_system - self.send_system % 2}"
@@ -113,7 +126,7 @@ def refuse_relay(facts: Facts, connection: Connection, account: AccountFacts | N
     """Why this connection may not be used now (S3, Z21, P5)."""
     if connection.shared_identity and not _identity_confirmed(facts, account):
         return RelayRefusal.SHARED_IDENTITY
-    if connection.secret is not None and not connection.secret_usable:
+    if not (connection.secret_usable and connection.client_key_usable):
         return RelayRefusal.SECRET_NEEDED
     return None
 
@@ -138,6 +151,12 @@ def binding(login: Level) -> str:
     ews = _first_with([login.holder, *login.generals], "ews_url")
     endpoint = f"{smtp.text('smtp_server').lower()}:{port_of(smtp)}:{tls_of(smtp)}" if smtp else ""
     return "|".join((endpoint, ews.text("ews_url").lower() if ews else "", login.holder.text("smtp_user")))
+
+
+def client_key_binding(server: Holder) -> str:
+    """What the key of a client certificate is sealed to: the server that asks for it, the certificate whatever its line ends."""
+    fingerprint = hashlib.sha256(" ".join(server.text("client_certificate").split()).encode()).hexdigest()
+    return f"{server.text('smtp_server').lower()}:{port_of(server)}:{tls_of(server)}|{fingerprint}"
 
 
 def oauth_binding(login: Level) -> str:
@@ -216,7 +235,16 @@ def _connection(level: Level, number: int, server: Holder) -> Connection:
     system = SEND_SYSTEMS[number]
     ref = _secret_ref(level, system)
     usable = ref is None or level.holder.secrets.get(ref.key) == ref.binding
-    return Connection(level.name, level.source, number, level.holder, server, ref, usable)
+    key = _client_key_ref(server) if system.over is Over.SMTP else None
+    key_usable = key is None or server.secrets.get(key.key) == key.binding
+    return Connection(level.name, level.source, number, level.holder, server, ref, usable, key, key_usable)
+
+
+def _client_key_ref(server: Holder) -> SecretRef | None:
+    """The key of the server's client certificate; without TLS nobody asks for one."""
+    if not server.text("client_certificate") or tls_of(server) == "off":
+        return None
+    return SecretRef(server.owner, CLIENT_KEY, client_key_binding(server))
 
 
 def _secret_ref(level: Level, system: SendSystem) -> SecretRef | None:

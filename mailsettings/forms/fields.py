@@ -25,7 +25,14 @@ from mailsettings.wording import CHOICE_LABELS, GROUP_LABELS, PARAMETER_LABELS, 
 INHERIT = "inherit"
 KEPT = "kept-"  # before the name of a secret's field: the sealed text of what was typed there
 FOLDED = frozenset({Group.EXCHANGE, Group.OAUTH, Group.LIMITS})
-_MONO = frozenset({Kind.CERTIFICATE, Kind.NETWORKS})
+_MONO = frozenset({Kind.CERTIFICATE, Kind.KEY, Kind.NETWORKS})
+
+
+class SecretLines(forms.Textarea):
+    """A secret of several lines; like a password it is never shown again."""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, None, attrs)
 
 
 class LinesField(forms.CharField):
@@ -66,7 +73,7 @@ class ObjectingForm(forms.Form):
         typed = [
             (name, str(self.data.get(name) or ""))
             for name, field in self.fields.items()
-            if isinstance(field.widget, forms.PasswordInput) and not field.disabled
+            if isinstance(field.widget, (forms.PasswordInput, SecretLines)) and not field.disabled
         ]
         return [(f"{KEPT}{name}", _seal_typed(name, text)) for name, text in typed if text]
 
@@ -185,6 +192,10 @@ def _bare_field(row: Parameter, entry: Entry, *, shared_identity: bool) -> forms
             return LinesField(widget=forms.Textarea(attrs=_hints(entry) | {"rows": 3}))
         case Kind.CERTIFICATE:
             return forms.CharField(widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
+        case Kind.KEY:
+            return forms.CharField(
+                widget=SecretLines(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"}), strip=False
+            )
         case Kind.SECRET:
             return forms.CharField(widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}), strip=False)
         case _:
@@ -226,6 +237,8 @@ def _say_secret(entry: Entry) -> str:
     if entry.secret_fits:
         return _("Entered on %(day)s. Leave empty to keep it.") % {"day": day}
     message = _("Entered on %(day)s; must be entered again because server, user, authority or client have changed.")
+    if entry.key == "client_key":
+        message = _("Entered on %(day)s; must be entered again because server, port, TLS or certificate have changed.")
     if entry.key == "smtp_password":
         message = _("Entered on %(day)s; must be entered again because server, port, user or TLS have changed.")
     return format_html('<strong class="is-error">{}</strong>', message % {"day": day})

@@ -22,6 +22,10 @@ HELP: Mapping[str, Promise] = {
     "smtp_password": gettext_lazy("It is stored encrypted, for exactly this server, port, user and TLS, and never shown again."),
     "allow_plain_auth": gettext_lazy("Sends user and password over the network in readable form, where TLS is off."),
     "ca_certificate": gettext_lazy("In PEM form, where the mail server's certificate comes from an authority of your own."),
+    "client_certificate": gettext_lazy("In PEM form, where the mail server asks for one of its clients."),
+    "client_key": gettext_lazy(
+        "In PEM form, without a passphrase. It is stored encrypted, for exactly this server, port, TLS and certificate."
+    ),
     "send_system": gettext_lazy("Direct systems send while you wait; asynchronous ones store the mail, and a worker sends it."),
     "confirm_shared_identity": gettext_lazy(
         "Allows send systems 2 to 5 without “Check sender”, although everybody can send as anybody."

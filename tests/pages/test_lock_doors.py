@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from mailsettings import changes
 from mailsettings.changes import Book, own_values, save_account, save_employee, save_parameters, save_secret
@@ -28,6 +30,7 @@ VALUES: dict[str, Any] = {
     Kind.NETWORKS: ["10.0.0.0/8"],
     Kind.CERTIFICATE: "-----BEGIN CERTIFICATE-----\nx",
     Kind.SECRET: "streng-geheim-4711",
+    Kind.KEY: generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
 }
 LEVELS = {"user": "mia", "com": "muster", "firm": "huber"}
 # (who locks, as what) → the rank of the lowest level that keeps its value, and of the lowest whose own people may change it.
@@ -58,7 +61,7 @@ def keys_at(level: str) -> list[str]:
 
 def put(level: str, key: str) -> None:
     if key in SECRET_KEYS:
-        save_secret(Book("test"), owner_at(level), key, VALUES[Kind.SECRET])
+        save_secret(Book("test"), owner_at(level), key, value_of(key))
     else:
         save_parameters(Book("test"), owner_at(level), {key: value_of(key)}, sync=False)
 

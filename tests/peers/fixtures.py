@@ -1,6 +1,7 @@
 """Fixtures that run the real and the faulty mail servers of this folder, each session with its own state and ports."""
 
 import email.policy
+import importlib.util
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from typing import Any
 import pytest
 
 from mailjobs.core.envelope import Endpoint
+from tests.services import missing
 
 SCRIPTS = Path(__file__).parent
 INSTALL = (
@@ -29,13 +31,14 @@ INSTALL = (
 )
 PROGRAMS = {
     "postfix.sh": ("postfix", "saslpasswd2", "openssl"),
-    "kdc.sh": ("krb5kdc", "kdb5_util", "kadmin.local"),
+    "kdc.sh": ("krb5kdc", "kdb5_util", "kadmin.local", "kinit", "ktutil"),
     "dovecot.sh": ("dovecot", "openssl"),
     "fault.sh": ("openssl",),
 }
 LOOPBACK = ("127.0.0.0/8",)
 PORTS = (
     *("mx", "clear", "cram", "login", "submission", "smtps", "expired", "wrongname", "selfsigned", "oldtls", "rate", "oauth"),
+    "mutual",
     *("imap", "imaps", "dovesub", "introspect", "kdc", "fault", "stripped", "inject"),
 )
 USERS = {
@@ -102,6 +105,71 @@ class Postfix(Peers):
         return [parser.parsebytes(file.read_bytes()) for file in files]
 
 
+class Kerberos:
+    """What an operator does to give the process an identity: environment variables, a keytab, a ticket cache, krb5.conf."""
+
+    def __init__(self, kdc: Peers, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kdc, self.folder, self._monkeypatch = kdc, folder, monkeypatch
+        self._made = 0
+
+    def configure(self, **libdefaults: object) -> None:
+        """A krb5.conf of the peers' realm; `libdefaults` go before the peers' own."""
+        plain = (self.kdc.state / "krb5" / "krb5.conf").read_text()
+        added = "".join(f" {key} = {value}\n" for key, value in libdefaults.items())
+        self._configure(plain.replace("[libdefaults]\n", f"[libdefaults]\n default_ccache_name = {self.default_cache}\n{added}"))
+
+    def lose_kdc(self, port: int) -> None:
+        """From now on the realm's KDC is looked for at this port."""
+        plain = (self.kdc.state / "krb5" / "krb5.conf").read_text()
+        self._configure(plain.replace(f":{self.kdc.ports['kdc']}", f":{port}"))
+
+    def forget(self) -> None:
+        for name in ("KRB5_CLIENT_KTNAME", "KRB5CCNAME"):
+            self._monkeypatch.delenv(name, raising=False)
+
+    def use_keytab(self, keytab: Path) -> None:
+        self._monkeypatch.setenv("KRB5_CLIENT_KTNAME", str(keytab))
+
+    def use_cache(self, cache: str) -> None:
+        self._monkeypatch.setenv("KRB5CCNAME", cache)
+
+    @property
+    def default_cache(self) -> str:
+        return f"FILE:{self.folder}/default.ccache"
+
+    def keytab(self, user: str) -> Path:
+        """A file of its own each time: the tickets that were fetched with it stay in the memory of the process."""
+        made = self._new("keytab")
+        made.write_bytes((self.kdc.state / "krb5" / f"{user}.keytab").read_bytes())
+        return made
+
+    def wrong_keytab(self, user: str) -> Path:
+        """One with a key that is not the user's: the password was changed since."""
+        made = self._new("keytab")
+        asked = f"add_entry -password -p {user} -k 1 -e aes256-cts-hmac-sha1-96\nanother\nwkt {made}\nq\n"
+        self._run(["ktutil"], asked)
+        return made
+
+    def ticket(self, user: str, *, lifetime: str = "1h", cache: str = "") -> str:
+        """A cache with a ticket of this user, as somebody else keeps it."""
+        cache = cache or f"FILE:{self._new('ccache')}"
+        self._run(["kinit", "-l", lifetime, "-c", cache, "-k", "-t", str(self.keytab(user)), user])
+        return cache
+
+    def _configure(self, text: str) -> None:
+        made = self._new("conf")
+        made.write_text(text)
+        self._monkeypatch.setenv("KRB5_CONFIG", str(made))
+
+    def _new(self, ending: str) -> Path:
+        self._made += 1
+        return self.folder / f"{self._made}.{ending}"
+
+    @staticmethod
+    def _run(command: list[str], asked: str = "") -> None:
+        subprocess.run(command, input=asked, text=True, check=True, capture_output=True, timeout=20)
+
+
 class Faulty(Peers):
     """The three servers of `fault.py`: "fault", "stripped" (no STARTTLS) and "inject"."""
 
@@ -123,7 +191,10 @@ def peers() -> Iterator[Peers]:
 
 
 @pytest.fixture(scope="session")
-def postfix(peers: Peers) -> Iterator[Postfix]:
+def postfix(peers: Peers, request: pytest.FixtureRequest) -> Iterator[Postfix]:
+    """With GSSAPI where the KDC can run: Cyrus SASL looks for its keytab when a server process begins."""
+    if not lacking(PROGRAMS["kdc.sh"]):
+        request.getfixturevalue("kdc")
     with running("postfix.sh", peers):
         yield Postfix(peers.state, peers.ports, peers.users)
 
@@ -139,6 +210,17 @@ def kdc(peers: Peers) -> Iterator[Peers]:
     """Kerberos for `postfix` and `dovecot`: `state/krb5` has krb5.conf and keytabs."""
     with running("kdc.sh", peers):
         yield peers
+
+
+@pytest.fixture
+def kerberos(kdc: Peers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kerberos:
+    """The Kerberos identity of this process; at first it has none."""
+    if not importlib.util.find_spec("gssapi"):
+        missing("libkrb5-dev")  # and gcc; `make development` builds gssapi where they are
+    found = Kerberos(kdc, tmp_path, monkeypatch)
+    found.configure()
+    found.forget()
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -172,13 +254,17 @@ def run(script: str, command: str, environment: dict[str, str]) -> None:
 
 def require(programs: tuple[str, ...]) -> None:
     """Skips the test where the servers cannot run; in continuous integration that is a failure."""
-    missing = [program for program in programs if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
-    if os.geteuid() == 0 and not missing:
+    absent = lacking(programs)
+    if os.geteuid() == 0 and not absent:
         return
-    reason = f"needs root and {' '.join(missing) or 'Debian packages'}: {INSTALL}"
+    reason = f"needs root and {' '.join(absent) or 'Debian packages'}: {INSTALL}"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def lacking(programs: tuple[str, ...]) -> list[str]:
+    return [program for program in programs if not shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
 
 
 def free_ports(names: tuple[str, ...]) -> dict[str, int]:

@@ -44,7 +44,7 @@ C
     kdb5_util create -s -r $REALM -P master-pw >/dev/null 2>&1 || { say "kdb5_util failed"; exit 1; }
     for h in localhost mail.test.local; do for s in smtp imap HTTP; do kadmin.local -q "addprinc -randkey $s/$h" >/dev/null 2>&1
       kadmin.local -q "ktadd -k $d/smtp.keytab $s/$h" >/dev/null 2>&1; done; done
-    users | while read -r u pw _; do kadmin.local -q "addprinc -pw $pw $u" >/dev/null 2>&1
+    users | while read -r u pw _; do kadmin.local -q "addprinc +requires_preauth -pw $pw $u" >/dev/null 2>&1
       kadmin.local -q "ktadd -norandkey -k $d/$u.keytab $u" >/dev/null 2>&1; done
     chmod 644 "$d"/smtp.keytab; chmod 600 "$d"/{anna,bernd,rechnungen,relay,grete}.keytab
   fi

@@ -15,6 +15,7 @@ HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 : "${P_WRONGNAME:=12467}"              # implicit TLS, certificate of another host
 : "${P_SELFSIGNED:=12468}"             # implicit TLS, unknown issuer
 : "${P_OLDTLS:=12469}"                 # implicit TLS, TLS 1.0/1.1 only
+: "${P_MUTUAL:=12470}"                # implicit TLS, asks for a client certificate of its CA, no AUTH
 : "${P_CRAM:=12527}"                   # AUTH CRAM-MD5 alone, without TLS
 : "${P_LOGIN:=12529}"                  # AUTH LOGIN alone, without TLS
 : "${P_RATE:=12528}"                   # no TLS/AUTH, 3 messages a minute, 2 connections at once
@@ -42,19 +43,19 @@ U
 say() { printf '%s\n' "$*" >&2; }
 base_dirs() { mkdir -p "$PEERS_STATE"/{tls,mail,run,log}; chmod 755 "$PEERS_STATE"; chown "$PEERS_MAIL_UID:$PEERS_MAIL_UID" "$PEERS_STATE/mail"; }
 
-# make_certs: a private CA and leaf certificates good/expired/wrongname, plus one self-signed; made once per state folder.
+# make_certs: a private CA and leaf certificates good/expired/wrongname/client, plus one self-signed; made once per state folder.
 make_certs() {
   local d="$PEERS_STATE/tls"; [ -s "$d/.done" ] && return 0
   local ext="$d/ext"
   printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' > "$ext.good"
   printf 'subjectAltName=DNS:mail.somewhere-else.example\n' > "$ext.wrongname"
-  cp "$ext.good" "$ext.expired"
+  cp "$ext.good" "$ext.expired"; cp "$ext.good" "$ext.client"
   openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj "/CN=Peers Test CA" -keyout "$d/ca.key" -out "$d/ca.pem" \
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null || return 1
   mkdir -p "$d/cadb"; : > "$d/cadb/index.txt"; echo 01 > "$d/cadb/serial"
   printf '[ca]\ndefault_ca=c\n[c]\ndatabase=%s/cadb/index.txt\nserial=%s/cadb/serial\nnew_certs_dir=%s/cadb\ndefault_md=sha256\npolicy=p\nunique_subject=no\n[p]\ncommonName=supplied\n' "$d" "$d" "$d" > "$d/ca.cnf"
   local n from to
-  for n in good expired wrongname; do
+  for n in good expired wrongname client; do
     from=$(date -u -d '-400 days' +%Y%m%d%H%M%SZ); to=$(date -u -d '+800 days' +%Y%m%d%H%M%SZ)
     [ $n = expired ] && to=$(date -u -d '-30 days' +%Y%m%d%H%M%SZ)
     openssl req -newkey rsa:2048 -nodes -subj "/CN=$n" -keyout "$d/$n.key" -out "$d/$n.csr" 2>/dev/null &&

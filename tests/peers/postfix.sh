@@ -101,6 +101,9 @@ $auth
 $tlsw
 $(leaf selfsigned)
 $auth
+127.0.0.1:$P_MUTUAL inet n - n - - smtpd
+$tlsw
+  -o smtpd_tls_req_ccert=yes -o smtpd_tls_CAfile=$PEERS_STATE/tls/ca.pem
 127.0.0.1:$P_OLDTLS inet n - n - - smtpd
 $tlsw
   -o smtpd_tls_protocols=<=TLSv1.1 -o smtpd_tls_mandatory_protocols=<=TLSv1.1 -o smtpd_tls_mandatory_ciphers=low -o smtpd_tls_ciphers=low -o tls_low_cipherlist=ALL:@SECLEVEL=0 -o smtpd_tls_exclude_ciphers=

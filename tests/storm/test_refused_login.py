@@ -18,9 +18,7 @@ ROUNDS = 3
 SESSIONS = 6  # of each connection, so that there is a rate to lose
 GOOD = ("good1", "good2")
 REFUSED = tuple(f"refused{number}" for number in range(ROUNDS))
-OPEN_INCIDENTS = (
-    """SELECT cause, failures FROM mailjobs_incident WHERE closed_at IS NULL AND reason = %s ORDER BY id"""
-)
+OPEN_INCIDENTS = """SELECT cause, failures FROM mailjobs_incident WHERE closed_at IS NULL AND reason = %s ORDER BY id"""
 RESET = "from mailjobs import submission; from tests.cast import user; submission.requeue(user('bernd'), {ids})"
 
 

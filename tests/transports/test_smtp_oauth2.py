@@ -25,7 +25,7 @@ from tests.cast import invoice, move_in, user
 from tests.peers.fixtures import Peers, Postfix
 from tests.peers.graph_standin import GraphStandIn
 from tests.peers.tokens import SMTP_AUDIENCE, issue, revoke
-from tests.transports.test_smtp_password import ANNA, STRANGER, Letter
+from tests.transports.letters import ANNA, STRANGER, Letter
 
 pytestmark = pytest.mark.peers
 

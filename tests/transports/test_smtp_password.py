@@ -1,7 +1,6 @@
 """Send systems 0 and 1 against a real Postfix and a faulty server: every phase, every reply, no second attempt."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,40 +8,20 @@ from dataclasses import replace
 import pytest
 
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, Reply, TransportError, Trouble
-from mailjobs.transports import registry, smtp_password
+from mailjobs.transports import registry, smtp_login, smtp_password
 from mailjobs.transports.smtp_connection import SmtpConnection, Timeouts
 from mailjobs.transports.smtp_dialogue import SmtpSession
 from tests.peers.fixtures import Faulty, Postfix
+from tests.transports.letters import ANNA, PATIENT, SHORT, STRANGER, Letter
 
 pytestmark = pytest.mark.peers
 
-ANNA = "anna@test.local"
-STRANGER = "kunde@kanzlei.test"
-SHORT = Timeouts(connect=5, command=5, block=5, final=0.3, quit=1)
 TAKEN = Reply(250, "2.0.0", "taken")
 
 
 @pytest.fixture(params=[False, True], ids=["lockstep", "pipelined"])
 def pipelining(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
-
-
-class Letter:
-    """A mail of its own as ready wire bytes, and whether it may go on after 354."""
-
-    def __init__(self, text: bytes = b"Gr\xc3\xbc\xc3\x9fe\r\n..\r\n", *, go_on: bool = True) -> None:
-        self.message_id = f"<{uuid.uuid4()}@test.local>"
-        self.octets = b"From: anna@test.local\r\nSubject: Test\r\nMessage-ID: " + self.message_id.encode() + b"\r\n\r\n" + text
-        self.go_on = go_on
-        self.asked = 0
-
-    async def before_body(self) -> bool:
-        self.asked += 1
-        return self.go_on
-
-    async def over(self, session: SmtpSession, *recipients: str, sender: str = ANNA) -> HandOver:
-        envelope = Envelope(sender, recipients)
-        return await session.submit(envelope, self.octets, size=len(self.octets), before_body=self.before_body)
 
 
 @asynccontextmanager
@@ -59,9 +38,6 @@ async def refused(endpoint: Endpoint) -> TransportError:
     with pytest.raises(TransportError) as caught:
         await smtp_password.open_session(endpoint, timeouts=SHORT)
     return caught.value
-
-
-PATIENT = replace(SHORT, final=20, command=20)
 
 
 # Logging in
@@ -125,7 +101,7 @@ async def test_s7_open_session_refuses_a_login_without_tls(postfix: Postfix, mon
     [(True, False, False, True), (False, True, False, True), (False, False, True, True), (False, False, False, False)],
 )
 def test_s7_may_send_login(encrypted: bool, loopback: bool, allow_plain_auth: bool, expected: bool) -> None:
-    found = smtp_password.may_send_login(encrypted=encrypted, loopback=loopback, allow_plain_auth=allow_plain_auth)
+    found = smtp_login.may_send_login(encrypted=encrypted, loopback=loopback, allow_plain_auth=allow_plain_auth)
     assert found is expected
 
 

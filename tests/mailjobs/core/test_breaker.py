@@ -8,7 +8,7 @@ from mailjobs.core.breaker import Breaker, failed, succeeded, throttled
 from mailjobs.core.reply import ReplyClass
 
 CONNECT, TLS = ReplyClass.RETRY, ReplyClass.TLS_RETRY
-COUNTED = {ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.TLS_RETRY}
+COUNTED = {ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.IDENTITY_MISSING, ReplyClass.TLS_RETRY}
 
 
 def _waits(*reasons: ReplyClass) -> list[float | None]:

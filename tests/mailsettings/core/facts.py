@@ -5,7 +5,7 @@ from typing import Any
 
 from mailsettings.core.facts import AccountFacts, EmployeeFacts, Facts, PrintModelFacts, Request, TenantFacts, UserFacts
 from mailsettings.core.parameters import Holder, Layer, ParameterLevel, in_force
-from mailsettings.core.relay import Level, binding
+from mailsettings.core.relay import Level, binding, client_key_binding
 from mailsettings.core.send_systems import DeliveryMode, Role, SendsAsFirm, Stage, TenantKind
 
 Values = Mapping[str, Any]
@@ -68,10 +68,15 @@ def _layers(who: str, user: Values, com: Values | None, firm: Values, locks: Map
 
 
 def _holder(owner: str, values: Values, generals: tuple[Values, ...]) -> Holder:
-    """What an import leaves: a password sealed to what is then in force, or to the `sealed_to` of the values (P5)."""
-    plain = {key: value for key, value in values.items() if key not in {"smtp_password", "sealed_to"}}
+    """What an import leaves: a password and a client key sealed to what is then in force, the first to the `sealed_to` of the
+    values where there is one, the second to their `client_key` where that is no "key" (P5).
+    """
+    plain = {key: value for key, value in values.items() if key not in {"smtp_password", "sealed_to", "client_key"}}
     level = Level("", owner, Holder(owner, plain), tuple(Holder("", general) for general in generals))
     secrets = {"smtp_password": str(values.get("sealed_to", binding(level)))} if "smtp_password" in values else {}
+    if "client_key" in values:
+        bound = values["client_key"]
+        secrets["client_key"] = client_key_binding(Holder(owner, plain)) if bound == "key" else str(bound)
     return Holder(owner, plain, secrets)
 
 

@@ -131,6 +131,7 @@ def test_connection_is_the_first_that_names_a_server(case: dict[str, Any], route
 
 SEALED = "mail.huber.example:587:starttls||relay"
 SHARED: dict[str, Any] = {"firm": SERVER | {"send_system": 3}}
+CERTIFICATE = {"client_certificate": "PEM"}
 REFUSED: list[tuple[str, dict[str, Any], str | None]] = [
     ("P5: sealed to what is in force", {"firm": SERVER | {"sealed_to": SEALED}}, None),
     ("P5: another server", {"firm": SERVER | {"sealed_to": SEALED.replace("mail.", "old.")}}, "secret_needed"),
@@ -143,6 +144,12 @@ REFUSED: list[tuple[str, dict[str, Any], str | None]] = [
         "secret_needed",
     ),
     ("P5: a user without a password", {"firm": {"smtp_server": "mail.huber.example", "smtp_user": "relay"}}, "secret_needed"),
+    ("P5: a client certificate with its key", {"firm": SERVER | CERTIFICATE | {"client_key": "key"}}, None),
+    ("P5: and without", {"firm": SERVER | CERTIFICATE}, "secret_needed"),
+    ("P5: a key sealed to another certificate", {"firm": SERVER | CERTIFICATE | {"client_key": "old"}}, "secret_needed"),
+    ("P5: without TLS nobody asks for it", {"firm": SERVER | CERTIFICATE | {"smtp_tls": "off"}}, None),
+    ("P5: not needed at a level that gives no server", {"user": LOGIN | CERTIFICATE, "firm": SERVER}, None),
+    ("P5: needed with the server that a login borrows", {"user": LOGIN, "firm": SERVER | CERTIFICATE}, "secret_needed"),
     ("S3: the process's identity, unconfirmed", SHARED, "shared_identity"),
     ("S3: confirmed", {"firm": SHARED["firm"] | {"confirm_shared_identity": True}}, None),
     ("S3: check sender on", {"firm": SHARED["firm"] | {"check_sender": True}}, None),
@@ -161,3 +168,22 @@ def test_connection_that_may_not_be_used_is_refused(case: dict[str, Any], refuse
     found = _connection(case)
     assert found is not None
     assert refuse_relay(facts(**case), found, None) == refused
+
+
+@pytest.mark.parametrize(
+    ("login", "firm", "domain", "key"),
+    [
+        ({}, {"ntlm_domain": "HUBER"}, "HUBER", "huber\\relay"),
+        (LOGIN, {"ntlm_domain": "HUBER"}, "HUBER", "huber\\mia"),
+        ({**LOGIN, "ntlm_domain": "MIA"}, {"ntlm_domain": "HUBER"}, "MIA", "mia\\mia"),
+        (LOGIN, {}, "", "mia"),
+        ({}, {"ntlm_domain": "HUBER", "smtp_user": ""}, "", ""),
+    ],
+)
+def test_ntlm_takes_the_domain_of_the_login_else_of_the_server_it_borrows(
+    login: dict[str, Any], firm: dict[str, Any], domain: str, key: str
+) -> None:
+    """Two logins of the same name in two domains are two logins (J8)."""
+    found = _connection({"user": login, "com": {}, "firm": {**SERVER, **firm, "send_system": 5}})
+    assert found is not None
+    assert (found.domain, found.key) == (domain, f"mail.huber.example:587|{key}|4")
