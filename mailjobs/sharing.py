@@ -30,7 +30,7 @@ from mailjobs.models import (
     StateChoices,
     WorkerSign,
 )
-from mailjobs.rows import among, now_sql
+from mailjobs.rows import among, now_sql, read
 from mailjobs.selectors import WORKER_SILENT_AFTER, closed
 
 MINUTE = timedelta(seconds=61)  # a little more, since server and database begin theirs at different moments
@@ -109,13 +109,17 @@ def stopped(connections: Iterable[int]) -> tuple[str, list[Any]]:
 
 def closed_to(worker: str) -> set[int]:
     """The connections for which this worker takes no mail: closed ones, and those whose sessions others have all open."""
-    shut = set(closed().values_list("pk", flat=True))
-    open_now = SessionLease.objects.filter(until__gt=Now()).values("connection", "connection__sessions")
-    counted = open_now.annotate(all=Count("pk"), mine=Count("pk", filter=Q(worker=worker)))
-    for connection, limit, sessions, mine in counted.values_list("connection", "connection__sessions", "all", "mine"):
-        if sessions >= limit and not mine:
-            shut.add(connection)
-    return shut
+    return {connection for (connection,) in read(_CLOSED_TO.format(now=now_sql()), [worker])}
+
+
+# Asked before every claim, so in one statement; `selectors.closed` says the first half elsewhere.
+_CLOSED_TO = """
+SELECT id FROM mailjobs_sharedconnection WHERE paused_at IS NOT NULL OR blocked_until > {now}
+UNION SELECT lease.connection_id FROM mailjobs_sessionlease AS lease
+  JOIN mailjobs_sharedconnection AS shared ON shared.id = lease.connection_id WHERE lease.until > {now}
+  GROUP BY lease.connection_id, shared.sessions
+  HAVING COUNT(*) >= shared.sessions AND COUNT(*) FILTER (WHERE lease.worker = %s) = 0
+"""
 
 
 def opens_next() -> datetime | None:
@@ -253,8 +257,9 @@ def unpause(connection: int) -> None:
 
 def refused_settings(connections: Iterable[int]) -> dict[int, str]:
     """Connection → fingerprint of the settings that were refused last."""
-    rows = SharedConnection.objects.filter(pk__in=set(connections)).exclude(paused_fingerprint="")
-    return dict(rows.values_list("pk", "paused_fingerprint"))
+    these, ids = among("id", set(connections))
+    sql = f"SELECT id, paused_fingerprint FROM mailjobs_sharedconnection WHERE paused_fingerprint <> '' AND {these}"
+    return dict(read(sql, ids))
 
 
 def report(trouble: Trouble) -> None:
