@@ -6,7 +6,6 @@ through there is in `carrying`.
 
 import asyncio
 import resource
-import sys
 import threading
 import time
 from collections import Counter
@@ -39,7 +38,6 @@ DIRECT_SECONDS = 20.0  # how long a direct mail may take before the body (S2)
 BACKLOG = 512  # jobs leased ahead
 DATABASE_AWAY_SECONDS = 1.0
 FINISH_TRIES = 60  # a second apart
-SWITCH_SECONDS = 0.0005  # the loop and the database thread hand the interpreter to one another a thousand times a second
 _BUSY = 0.05  # seconds between looks while mails are under way
 
 
@@ -167,7 +165,6 @@ class Engine:
 
     async def _main(self, *, until_empty: bool) -> None:
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
-        sys.setswitchinterval(SWITCH_SECONDS)
         self.database, self._writer = Database(), Database()  # what is on the wire never waits for the next claim
         self.under_way = 0
         self.write = Collector(self._writer, finishing.write, enough=self._all_are_there)
