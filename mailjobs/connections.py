@@ -59,6 +59,11 @@ def known_to(reader: User) -> dict[str, Known]:
     return {key: known for key, known in own.items() if key not in firms}
 
 
+def known_at(tenant: Tenant) -> dict[str, Known]:
+    """Key → connection of this tenant's own settings; of a Com customer none that is its firm's."""
+    return {key: known for key, known in _known([tenant]).items() if not tenant.is_com_customer or not known.firms}
+
+
 def shared_with(reader: User, known: dict[str, Known]) -> QuerySet[SharedConnection]:
     """The rows that this reader may see and release: an operator all, others those that their settings name."""
     rows = SharedConnection.objects.order_by("key")

@@ -15,6 +15,7 @@ from mailjobs.core.providers import preset_of
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.models import BlockReason, SharedConnection
 from mailjobs.remedies import say_error
+from mailjobs.retiring import endings_of, mails_over
 from mailjobs.views.asking import ask, doubtful_of, without
 from mailjobs.views.inbox import number_of
 from mailjobs.views.jobs import tell
@@ -47,8 +48,19 @@ class Connections(SettingsPage):
         known, discretion = known_to(self.reader), discretion_for(self.reader)
         shared = list(shared_with(self.reader, known))
         sessions, waiting = open_sessions(shared), waiting_of(self.reader, shared)
-        rows = [_shown(row, known.get(row.key), discretion, sessions.get(row.pk, 0), waiting.get(row.pk, 0)) for row in shared]
+        rows = [
+            {
+                **_shown(row, known.get(row.key), discretion, sessions.get(row.pk, 0), waiting.get(row.pk, 0)),
+                "endings": self._endings(known.get(row.key)),
+            }
+            for row in shared
+        ]
         return self.show(rows=sorted(rows, key=lambda row: not row["stopped"]))
+
+    def _endings(self, known: Known | None) -> dict[str, Any] | None:
+        """What of a connection ends, and how many mails go that way (S6)."""
+        found = endings_of([known.connection]) if known else []
+        return {"all": found, "mails": mails_over(self.reader, known.connection)} if known and found else None
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if request.POST.get("action") != "release":

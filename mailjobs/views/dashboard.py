@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
+from mailjobs.connections import known_at
 from mailjobs.context_processors import redirect_of
 from mailjobs.core.plan import Channel, Hazard, Hold, Refusal, make_plan
 from mailjobs.discretion import Discretion, discretion_for
@@ -20,6 +21,7 @@ from mailjobs.explanation import document_of
 from mailjobs.models import LogOutcome, StateChoices
 from mailjobs.releasing import waiting_for
 from mailjobs.remedies import cause_of, remedy_for, say_error
+from mailjobs.retiring import endings_of, mails_over
 from mailjobs.selectors import jobs_visible_to, log_visible_to
 from mailjobs.tables import moment
 from mailjobs.views.explained import facts_of_plan, hazards_of
@@ -79,6 +81,7 @@ class Dashboard(Page):
             figures=_figures(reader),
             how=_how_mail_goes(reader, discretion),
             waiting=_waiting(reader),
+            endings=_endings(reader),
             steps=steps if any(not step.done for step in steps) else [],
             incidents=_incidents(reader, discretion),
         )
@@ -174,6 +177,14 @@ def _no_sender(tenant: Tenant, *, inherited: bool) -> str:
     if tenant.is_com_customer and inherited:
         return _("No general sender address of your own: mail without another sender carries the firm's address")
     return _("No general sender address is set, the last fallback for everybody")
+
+
+def _endings(reader: User) -> list[dict[str, object]]:
+    """What the tenant's own connections rest on and is about to end (S6), for those who can change it."""
+    if reader.tenant is None or not may(reader, Right.MANAGE_SETTINGS):
+        return []
+    known = {known.connection.key: known.connection for known in known_at(reader.tenant).values()}
+    return [{"ending": ending, "mails": mails_over(reader, known[ending.key])} for ending in endings_of(known.values())]
 
 
 def _first_mail(reader: User) -> Step:
