@@ -47,6 +47,8 @@ class Host(Protocol):
 
     name: str
     under_way: int  # mails that sessions are carrying
+    sessions: set[int]  # leases of the sessions that are open
+    closed_sessions: set[int]  # of those that have ended and could not be given back
     concurrency: int | None
     only: tuple[int, ...] | None
     stop: threading.Event
@@ -64,6 +66,8 @@ class Host(Protocol):
     async def write_down(self, finished: Finished) -> None: ...
 
     async def give_back(self, items: Sequence[Ready]) -> None: ...
+
+    def owe(self, job: MailJob, use: int | None = None) -> None: ...
 
     async def dispatch(self, items: Sequence[Prepared]) -> None: ...
 
@@ -135,7 +139,7 @@ class Line:
                 finally:
                     self._engine.under_way -= 1
         except DatabaseError:
-            log.exception("the database failed; the leases of what waits run out", connection=self.connection)
+            log.exception("the database failed; what waits goes back", connection=self.connection)
         finally:
             if session is not None:
                 await session.close()
@@ -154,6 +158,7 @@ class Line:
         while True:
             grant = await engine.database(sharing.open_session, ask)
             if grant.lease is not None:
+                engine.sessions.add(grant.lease)
                 self._throttled = self._throttled or grant.throttled
                 return Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
             loop = asyncio.get_running_loop()
@@ -163,10 +168,12 @@ class Line:
             await asyncio.sleep(0.1)
 
     async def _close_lease(self, lease: int) -> None:
+        self._engine.sessions.discard(lease)
         try:
             await self._engine.database(sharing.close_sessions, [lease])
         except DatabaseError:
-            log.exception("a session's lease could not be ended; it runs out", connection=self.connection)
+            log.exception("a session's lease could not be ended yet", connection=self.connection)
+            self._engine.closed_sessions.add(lease)
 
     async def _leave(self) -> None:
         """The last session ends: what still waits goes back, where it is not for this line to end it."""
@@ -182,9 +189,9 @@ class Line:
         try:
             await self._engine.give_back(items)
         except DatabaseError:
-            log.exception("mails could not be given back; their leases run out", connection=self.connection)
+            log.exception("mails could not be given back yet", connection=self.connection)
             for ready in items:
-                self._engine.let_go(ready.job)
+                self._engine.owe(ready.job)
 
     async def _next(self) -> Ready | None:
         while not self._waiting:
@@ -219,8 +226,8 @@ class Line:
             way.phase, way.dialogue = error.phase, tuple(error.transcript)
             await self._settled(way, self._settle(ready, HandOver(error=error)))
         except DatabaseError:
-            log.exception("the database failed during a hand-over; the job's lease runs out", job=ready.job.pk)
-            self._engine.let_go(ready.job)
+            log.exception("the database failed before anything of a mail was sent", job=ready.job.pk)
+            self._engine.owe(ready.job, way.use)
         except Exception as error:
             await self._settled(way, internal_error(ready.job, error))
         else:
@@ -325,7 +332,10 @@ class Line:
         )
 
     async def _settled(self, way: Way, outcome: Outcome) -> None:
-        await self._tell_others(outcome, way.phase)
+        try:
+            await self._tell_others(outcome, way.phase)
+        except DatabaseError:
+            log.exception("what happened to a connection could not be told", connection=self.connection)
         await self._engine.write_down(self._finished(way, outcome))
 
     def _finished(self, way: Way, outcome: Outcome) -> Finished:

@@ -121,6 +121,11 @@ class Engine:
         for ready in items:
             self.let_go(ready.job)
 
+    def owe(self, job: MailJob, use: int | None = None) -> None:
+        """Nothing of this mail was sent; it goes back, and its use of the connection ends, as soon as the database is there."""
+        self._owed.append(queue.Owed(job.pk, job.epoch, use))
+        self.let_go(job)
+
     async def dispatch(self, items: Sequence[Prepared]) -> None:
         """Deal prepared mails to the lines of their connections; what cannot go is settled here."""
         held = [item for item in items if isinstance(item, Held)]
@@ -178,6 +183,8 @@ class Engine:
         self._again: list[int] = []  # direct jobs that a change of policies sent back: to be judged anew in the same call
         self._ending = False
         self._turn = 0
+        self._owed: list[queue.Owed] = []
+        self.sessions, self.closed_sessions = set[int](), set[int]()
         self.direct_deadline = self._loop.time() + DIRECT_SECONDS if self.only is not None else None
         keeper = asyncio.create_task(self._keep_alive())
         try:
@@ -214,6 +221,7 @@ class Engine:
 
     async def _look(self, *, until_empty: bool) -> bool:
         """Claim what is due, sweep where it is time, wait where there is nothing; True where all is done."""
+        await self._make_up()
         claimed = await self._refill(self._remaining)
         if self.only is None and time.monotonic() - self._last_sweep >= settings.SWEEP_SECONDS:
             await self.database(_sweep)
@@ -227,6 +235,15 @@ class Engine:
             return True
         await self._wait(until_empty=until_empty)
         return False
+
+    async def _make_up(self) -> None:
+        """What could not be given back while the database was away."""
+        if owed := list(self._owed):
+            await self.database(queue.take_back, owed, self.name)
+            del self._owed[: len(owed)]
+        if closed := list(self.closed_sessions):
+            await self.database(sharing.close_sessions, closed)
+            self.closed_sessions.difference_update(closed)
 
     def _sent_back(self) -> tuple[int, ...]:
         """The direct jobs to try once more, while there is time (S2)."""
@@ -287,7 +304,7 @@ class Engine:
         beat = min(HEARTBEAT_SECONDS, settings.LEASE_SECONDS / 4)
         while True:
             try:
-                surplus = await self.database(queue.heartbeat, self.name, list(self._held))
+                surplus = await self.database(queue.heartbeat, self.name, list(self._held), list(self.sessions))
                 for line in self._lines.values():
                     line.leave_to_others(surplus.get(line.connection, 0))
             except Exception:

@@ -86,6 +86,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """A leased job of which nothing was sent, that could not be given back, and its use of a connection with a limit."""
+
+    job_id: int
+    epoch: int
+    use: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Requeued:
     """What a reset did: the jobs that are new again, and how many were left out and why."""
 
@@ -129,14 +138,14 @@ def next_due() -> datetime | None:
     return min((moment for moment in (later, sharing.opens_next()) if moment is not None), default=None)
 
 
-def heartbeat(worker: str, job_ids: Sequence[int]) -> dict[int, int]:
-    """Prolong the leases of jobs and sessions that a worker holds, and give its sign of life; returns as `keep_sessions` does."""
+def heartbeat(worker: str, job_ids: Sequence[int], sessions: Sequence[int] = ()) -> dict[int, int]:
+    """Prolong the leases of the jobs and sessions that a worker holds, and give its sign of life; returns as `keep_sessions`."""
     if job_ids:
         mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker)
         change_unlocked(mine, lease_until=_lease_end())
     if not WorkerSign.objects.filter(name=worker).update(seen_at=Now()):
         WorkerSign.objects.update_or_create(name=worker, defaults={"seen_at": Now()})
-    return sharing.keep_sessions(worker)
+    return sharing.keep_sessions(worker, sessions)
 
 
 def change_unlocked(rows: QuerySet[MailJob], **changes: Any) -> None:
@@ -192,6 +201,17 @@ def give_back(job_ids: Sequence[int], worker: str) -> None:
     """Leased jobs that were not tried → `new`, to be taken again as soon as their connection allows."""
     mine = MailJob.objects.filter(pk__in=job_ids, state=StateChoices.SENDING, leased_by=worker, on_wire_at__isnull=True)
     mine.update(state=StateChoices.NEW, lease_until=None, leased_by="")
+
+
+def take_back(owed: Sequence[Owed], worker: str) -> None:
+    """Leased jobs of which nothing was sent → `new`, even where they are marked to be on the wire: this worker knows better."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for item in owed:
+        groups[item.epoch].append(item.job_id)
+    for epoch, ids in groups.items():
+        mine = MailJob.objects.filter(pk__in=ids, epoch=epoch, state=StateChoices.SENDING, leased_by=worker)
+        mine.update(state=StateChoices.NEW, lease_until=None, leased_by="", on_wire_at=None)
+    sharing.end_uses([item.use for item in owed if item.use is not None])
 
 
 def wait_for_login(job_ids: Sequence[int], worker: str) -> None:

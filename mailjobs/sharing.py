@@ -163,13 +163,13 @@ def close_sessions(leases: Sequence[int]) -> None:
     SessionLease.objects.filter(pk__in=leases).delete()
 
 
-def keep_sessions(worker: str) -> dict[int, int]:
-    """The worker lives and so do its sessions; those of workers that do not are forgotten.
+def keep_sessions(worker: str, sessions: Sequence[int]) -> dict[int, int]:
+    """The worker lives and so do these sessions of it; what nobody has kept is forgotten.
 
     Returns connection → how many sessions it has more than its share, now that others may want theirs.
     """
     mine = SessionLease.objects.filter(worker=worker)
-    mine.update(until=Now() + _lease())
+    mine.filter(pk__in=sessions).update(until=Now() + _lease())
     SessionLease.objects.filter(until__lt=Now()).delete()
     alive = _alive()
     counted = mine.order_by().values("connection", "connection__sessions").annotate(count=Count("pk"))
