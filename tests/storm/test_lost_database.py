@@ -37,7 +37,7 @@ def test_no_mail_is_lost_or_doubled_when_the_database_crashes(own_postgres: Post
             for stop in range(STOPS):
                 first = (2 * stop + 1) * chunk + 1
                 feeder.submit("bernd", "main", chunk, key="storm/", insist=True, first=first)
-                assert wait_for_more(server, server.count(), seconds=30), "the workers go on"
+                assert wait_for_more(server, max(server.count(), round(0.9 * first) - chunk), seconds=90), "the workers go on"
                 time.sleep(DICE.uniform(0, 0.2))
                 feeder.begin("bernd", "main", chunk, key="storm/", insist=True, first=first + chunk)
                 time.sleep(DICE.uniform(0, 0.15))

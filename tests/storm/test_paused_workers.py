@@ -27,7 +27,7 @@ def test_a_resumed_worker_harms_nothing_when_its_leases_have_run_out(postgres: P
         with stack.feeder() as feeder, stack.crew() as crew:
             for pause in range(PAUSES):
                 feeder.submit("bernd", "main", chunk, first=pause * chunk + 1)
-                assert wait_for_more(server, server.count(), seconds=30), "the workers go on"
+                assert wait_for_more(server, max(server.count(), round(0.9 * pause * chunk) - chunk), seconds=90), "they go on"
                 time.sleep(DICE.uniform(0, 0.2))
                 stopped = crew.workers if pause % 3 == 2 else [DICE.choice(crew.workers)]  # each third time both
                 for worker in stopped:
