@@ -157,6 +157,43 @@ _BY_WORDS: tuple[tuple[re.Pattern[str], Remedy], ...] = (
         ),
     ),
     (
+        re.compile(r"HTTP EWS Error(AccessDenied|Impersonat\w+|NonExistentMailbox)"),
+        Remedy(
+            gettext_lazy("The login may not use this mailbox"),
+            gettext_lazy(
+                "Exchange's administrator gives it the right: full access to the mailbox, or for a program with OAuth the role "
+                "ApplicationImpersonation or the permission full_access_as_app. Then reset the send status."
+            ),
+            PROVIDER,
+            settings=True,
+        ),
+    ),
+    (
+        re.compile(r"^403 HTTP EWS is switched off in Exchange Online"),
+        Remedy(
+            gettext_lazy("Exchange Online has switched EWS off"),
+            gettext_lazy(
+                "User and password are not to blame, and the other mails of this login wait. Microsoft ends EWS in Exchange "
+                "Online: change the send system to Microsoft Graph (10 or 11) or to SMTP with OAuth (8 or 9), then reset the "
+                "send status."
+            ),
+            ADMINISTRATOR,
+            settings=True,
+        ),
+    ),
+    (
+        re.compile(r"^403 HTTP EWS is switched off"),
+        Remedy(
+            gettext_lazy("Exchange does not let this login use EWS"),
+            gettext_lazy(
+                "User and password are not to blame, and the other mails of this login wait. Exchange's administrator switches "
+                "EWS on for the mailbox or allows the portal, or another send system is chosen; then reset the send status."
+            ),
+            PROVIDER,
+            settings=True,
+        ),
+    ),
+    (
         re.compile(r"HTTP (ErrorAccessDenied|Authorization_\w+)\b"),
         Remedy(
             gettext_lazy("The portal's registration lacks a permission"),

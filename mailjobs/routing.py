@@ -16,7 +16,7 @@ from django.db.models import Model, QuerySet
 
 from mailjobs import sharing
 from mailjobs.core.authorities import authority_of, mailbox_scope, program_scope
-from mailjobs.core.envelope import Endpoint, TokenSource
+from mailjobs.core.envelope import Endpoint, Exchange, TokenSource
 from mailjobs.core.limits import Limits, limits_of
 from mailjobs.core.plan import Refusal, redirect_now
 from mailjobs.core.providers import preset_of
@@ -246,23 +246,25 @@ def _endpoint(facts: Facts, connection: Connection, secret: str, client_key: str
     networks = firm.holder.items("allowed_networks") if firm else ()
     url = _web_address(connection)
     consent = _consent(connection.secret)
+    by_web = connection.system.over is not Over.SMTP
     return Endpoint(
-        host=_host_of(url) if url else connection.host,
-        port=_port_of(url) if url else connection.port,
-        tls="implicit" if url else connection.tls,
+        host=_host_of(url) if by_web else connection.host,
+        port=_port_of(url) if by_web else connection.port,
+        tls="implicit" if by_web else connection.tls,
         send_system=connection.send_system,
         username=connection.username or (consent.mailbox if consent and not url else ""),
         secret="" if consent else secret,
         domain=connection.domain,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
-        client_certificate=server.text("client_certificate") if client_key and not url else "",
-        client_key="" if url else client_key,
+        client_certificate=server.text("client_certificate") if client_key and not by_web else "",
+        client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
         allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *networks),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
+        exchange=_exchange(connection),
         token=_token_source(connection, consent, url),
     )
 
@@ -278,10 +280,17 @@ def _web_address(connection: Connection) -> str:
             return ""
 
 
+def _exchange(connection: Connection) -> Exchange | None:
+    server = connection.server
+    if connection.system.over is not Over.EWS:
+        return None
+    return Exchange(connection.ews_auth, server.text("ews_version"), sent_copy=server.switch("sent_copy") is True)
+
+
 def _host_of(url: str) -> str:
     """For showing; what cannot be read is refused where it would be used."""
     try:
-        return urlsplit(url).hostname or url
+        return urlsplit(url).hostname or url or "autodiscover"
     except ValueError:
         return url
 
@@ -330,6 +339,7 @@ def _fingerprint(endpoint: Endpoint) -> str:
         endpoint.client_certificate,
         str(endpoint.allow_plain_auth),
         endpoint.url,
+        *(map(str, astuple(endpoint.exchange)) if endpoint.exchange else ()),
         *(astuple(endpoint.token) if endpoint.token else ()),
     )
     return hashlib.sha256("\x00".join((installation.SECRET_KEY, *parts)).encode()).hexdigest()

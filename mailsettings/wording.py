@@ -124,6 +124,7 @@ PARAMETER_LABELS = {
     "ews_url": gettext_lazy("EWS address"),
     "ews_auth": gettext_lazy("EWS authentication"),
     "ews_version": gettext_lazy("Exchange version"),
+    "sent_copy": gettext_lazy("Copy in Sent Items"),
     "ntlm_domain": gettext_lazy("NTLM domain"),
     "oauth_authority": gettext_lazy("OAuth authority"),
     "oauth_tenant": gettext_lazy("OAuth tenant"),

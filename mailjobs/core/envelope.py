@@ -144,6 +144,19 @@ class TokenSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """What Exchange Web Services need beside address and login.
+
+    `auth`: "basic", "ntlm", "oauth2"; empty takes what the server offers, NTLM first. `version`: of the requests, empty for one
+    that every server takes. `sent_copy`: each mail is put into the mailbox's Sent Items.
+    """
+
+    auth: str = ""
+    version: str = ""
+    sent_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Everything a transport needs to reach one mail server; the secret never shows in repr.
 
@@ -166,6 +179,7 @@ class Endpoint:
     ehlo_name: str = ""  # empty: the address literal of the local end (RFC 5321 4.1.3)
     allowed_networks: tuple[str, ...] = ()  # private networks this host may be in
     ca_file: str = ""  # a further file of trusted CAs, from the operator
-    url: str = ""  # of a web service, whole; host, port and tls are those of this address
+    url: str = ""  # of a web service, whole; host, port and tls are those of this address; empty: autodiscover finds it (EWS)
+    exchange: Exchange | None = None
     token: TokenSource | None = None
     secret_until: float = math.inf

@@ -102,8 +102,51 @@ _MUST_LOG_IN: Final = _words(
 )
 _TLS_FIRST: Final = _words(r"STARTTLS|(encryption|\bTLS|secure connection) (is )?(required|needed)|\b(requires|must use) TLS")
 
+# What EWS says by its own codes, behind which HTTP says 500 (or success, which is read as 500).
+EWS: Final[tuple[Saying, ...]] = tuple(
+    Saying(means, "ews", codes=frozenset({500}), text=re.compile(rf"^HTTP EWS ({codes})\b"), phases=phases)
+    for means, codes, phases in (
+        (
+            ReplyClass.THROTTLED,
+            "ErrorServerBusy|ErrorExceededConnectionCount|ErrorTooManyObjectsOpened|ErrorInsufficientResources",
+            frozenset[Phase](),
+        ),
+        (  # the last two: the sender's own mailbox is full, so that its sent items find no room
+            ReplyClass.QUOTA,
+            "ErrorExceededMessageLimit|ErrorSubmissionQuotaExceeded|ErrorQuotaExceeded|ErrorMessagePerFolderCountReceiveQuotaExceeded",
+            frozenset[Phase](),
+        ),
+        (ReplyClass.SENDER_REFUSED, "ErrorSendAsDenied", _LATER_THAN_AUTH),
+        (ReplyClass.RECIPIENT_REFUSED, "ErrorInvalidRecipients|ErrorMailRecipientNotFound", _LATER_THAN_AUTH),
+        (
+            ReplyClass.CONTENT_REFUSED,
+            r"ErrorMessageSizeExceeded|ErrorAttachmentSizeLimitExceeded|ErrorMimeContent\w+|ErrorContentConversionFailed",
+            _LATER_THAN_AUTH,
+        ),
+        (
+            ReplyClass.LOGIN_REFUSED,
+            r"ErrorAccessDenied|ErrorImpersonat\w+|ErrorPassword\w+|ErrorAccountDisabled",
+            frozenset[Phase](),
+        ),
+        (
+            ReplyClass.CONFIGURATION,
+            r"ErrorNonExistentMailbox|ErrorNonPrimarySmtpAddress|ErrorInvalidExchangeImpersonation\w+|ErrorInvalidServerVersion"
+            r"|ErrorI\w+SchemaVersion\w*|ErrorSchemaValidation|ErrorInvalidRequest",
+            frozenset[Phase](),
+        ),
+        (
+            ReplyClass.TEMPORARY,
+            r"ErrorMailbox(MoveInProgress|StoreUnavailable|Failover)|ErrorInternalServer\w+|ErrorAD\w+|ErrorConnectionFailed\w*"
+            r"|ErrorNotEnoughMemory|ErrorTimeoutExpired",
+            _LATER_THAN_AUTH,
+        ),
+        (ReplyClass.PERMANENT, r"Error\w+", _LATER_THAN_AUTH),
+    )
+)
+
 # Before the registered codes: whoever says this means just this, though the registry would have it otherwise.
 PECULIARITIES: Final[tuple[Saying, ...]] = (
+    *EWS,
     # An authority that issues no token (RFC 6749 5.2), and a service that does not take the one it gave.
     Saying(ReplyClass.THROTTLED, "graph", codes=frozenset({429})),
     Saying(ReplyClass.CONFIGURATION, "oauth", text=_words(r"^HTTP (invalid_(scope|request|resource|target)|unsupported_\w+)\b")),

@@ -25,6 +25,16 @@ class WebMail:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownMail:
+    """A mail as every recipient sees it, who gets it beside those that it names, whose it is, its Message-ID with brackets."""
+
+    octets: bytes
+    hidden: tuple[str, ...]
+    author: Mailbox | None
+    message_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class LargeFile:
     """An attachment that was taken out of a mail. `content_id` without angle brackets, empty where nothing refers to it."""
 
@@ -39,10 +49,34 @@ def web_mail(message: Sequence[bytes | Iterable[bytes]] | bytes, recipients: Seq
 
     Whom its To and Cc name beside them has got it already and is taken out; whom they do not name stands in Bcc.
     """
-    joined = message if isinstance(message, bytes) else b"".join(_pieces(message))
-    headers, _, body = joined.partition(b"\r\n\r\n")
-    fields = _for_recipients(split_header_block(headers + b"\r\n"), recipients)
-    return WebMail(b"".join([*fields, b"\r\n", unstuff(body)]))
+    fields, hidden, body = _parted(message, recipients)
+    written = [mailbox_list("Bcc", hidden, "bcc").encode("ascii")] if hidden else []
+    return WebMail(b"".join([*fields, *written, b"\r\n", body]))
+
+
+def shown_mail(message: Sequence[bytes | Iterable[bytes]] | bytes, recipients: Sequence[str]) -> ShownMail:
+    """The same for a service that is told beside the mail who is not named in it."""
+    fields, hidden, body = _parted(message, recipients)
+    return _shown(fields, hidden, body)
+
+
+def draft_mail(octets: bytes) -> ShownMail:
+    """A finished mail as a mail client stores it, Bcc with it and no dot stuffed, for such a service."""
+    headers, _, body = octets.partition(b"\r\n\r\n")
+    fields = split_header_block(headers + b"\r\n")
+    hidden = [mailbox for name, raw in fields if name.lower() == "bcc" for mailbox in _mailboxes(raw)]
+    return _shown([raw for name, raw in fields if name.lower() != "bcc"], hidden, body)
+
+
+def _shown(fields: Sequence[bytes], hidden: Sequence[Mailbox], body: bytes) -> ShownMail:
+    said = {name.lower(): raw for field in fields for name, raw in split_header_block(field)}
+    authors = _mailboxes(said["from"]) if "from" in said else []
+    return ShownMail(
+        b"".join([*fields, b"\r\n", body]),
+        hidden=tuple(mailbox.address for mailbox in hidden),
+        author=authors[0] if authors else None,
+        message_id=_value(said["message-id"]).strip() if "message-id" in said else "",
+    )
 
 
 def without_large_files(mail: WebMail, most: int = MOST_WHOLE) -> tuple[bytes, list[LargeFile]]:
@@ -71,7 +105,17 @@ def _pieces(message: Sequence[bytes | Iterable[bytes]]) -> Iterator[bytes]:
             yield from part
 
 
-def _for_recipients(fields: Sequence[tuple[str, bytes]], recipients: Sequence[str]) -> list[bytes]:
+def _parted(
+    message: Sequence[bytes | Iterable[bytes]] | bytes, recipients: Sequence[str]
+) -> tuple[list[bytes], list[Mailbox], bytes]:
+    """Header fields without Bcc, who would stand in it, and the body without stuffed dots."""
+    joined = message if isinstance(message, bytes) else b"".join(_pieces(message))
+    headers, _, body = joined.partition(b"\r\n\r\n")
+    fields, hidden = _for_recipients(split_header_block(headers + b"\r\n"), recipients)
+    return fields, hidden, unstuff(body)
+
+
+def _for_recipients(fields: Sequence[tuple[str, bytes]], recipients: Sequence[str]) -> tuple[list[bytes], list[Mailbox]]:
     wanted = {key_of(address) or address: address for address in recipients}
     named: set[str] = set()
     written: list[bytes] = []
@@ -86,12 +130,15 @@ def _for_recipients(fields: Sequence[tuple[str, bytes]], recipients: Sequence[st
                 written += [mailbox_list(name, kept, name).encode("ascii")] if kept else []
                 continue
         written.append(raw)
-    hidden = [parse_recipient(address) for key, address in wanted.items() if key not in named]
-    return [*written, mailbox_list("Bcc", hidden, "bcc").encode("ascii")] if hidden else written
+    return written, [parse_recipient(address) for key, address in wanted.items() if key not in named]
+
+
+def _value(raw: bytes) -> str:
+    return raw.decode("ascii").partition(":")[2].replace("\r\n", "")
 
 
 def _mailboxes(raw: bytes) -> list[Mailbox]:
-    value = raw.decode("ascii").partition(":")[2].replace("\r\n", "")
+    value = _value(raw)
     return [replace(parse_recipient(address), name=decode_words(name)) for name, address in getaddresses([value])]
 
 

@@ -119,6 +119,16 @@ class Https:
             in_doubt = last and self._connector.connected and (sending.begun or not body)
             raise TransportError(phase=Phase.BODY if in_doubt else phase, trouble=_trouble_of(error)) from error
 
+    @property
+    def connections(self) -> int:
+        """How many connections were made so far: what is said on the latest is known to that one only."""
+        return self._connector.made
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's on the latest connection (DER)."""
+        return self._connector.certificate
+
     async def close(self) -> None:
         """Closes at once; never raises for the network."""
         await self._pool.aclose()
@@ -149,6 +159,8 @@ class _Connector(httpcore.AsyncNetworkBackend):
     def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
         self._endpoint, self._timeouts = endpoint, timeouts
         self.connected = False  # the latest connection is encrypted, so that something may have been said on it
+        self.made = 0
+        self.certificate = b""
 
     async def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, local_address: str | None = None, socket_options: Any = None
@@ -169,6 +181,8 @@ class _Connector(httpcore.AsyncNetworkBackend):
         except OSError as error:
             raise TransportError(phase=Phase.TLS, trouble=tls.trouble_of(error), detail=tls.detail_of(error)) from error
         self.connected = True
+        self.made += 1
+        self.certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
         return _Stream(reader, writer)
 
 
@@ -230,7 +244,12 @@ async def _beginning_of(response: httpcore.Response) -> bytes:
 
 
 def _headers(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1")[:_LONGEST_URL] for name, value in pairs}
+    """What stands several times is one list (RFC 9110 5.3)."""
+    found: dict[str, str] = {}
+    for name, value in pairs:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = (f"{found[key]}, {text}" if key in found else text)[:_LONGEST_URL]
+    return found
 
 
 def _trouble_of(error: Exception) -> Trouble:

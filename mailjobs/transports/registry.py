@@ -57,6 +57,8 @@ TRANSPORTS: Mapping[int, Opener] = MappingProxyType(
         3: _later("smtp_gssapi"),
         4: _later("smtp_ntlm"),
         5: _later("smtp_ntlm"),
+        6: _later("ews"),
+        7: _later("ews"),
         8: smtp_oauth2.open_session,
         9: smtp_oauth2.open_session,
         10: graph.open_session,

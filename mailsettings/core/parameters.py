@@ -102,6 +102,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             _row("ews_url", Kind.TEXT, _E),
             _row("ews_auth", Kind.CHOICE, _E, choices=("basic", "ntlm", "oauth2")),
             _row("ews_version", Kind.TEXT, _E),
+            _row("sent_copy", Kind.SWITCH, _E, default=False),
             _row("ntlm_domain", Kind.TEXT, _E),
             _row("oauth_authority", Kind.TEXT, _O),
             _row("oauth_tenant", Kind.TEXT, _O),

@@ -83,19 +83,34 @@ class Connection:
     @property
     def domain(self) -> str:
         """The Windows domain of the user, for NTLM: the login's, else that of the server which it borrows."""
-        by_ntlm = self.username and self.system.credentials is Credentials.NTLM
+        by_ntlm = self.username and self.system.credentials in {Credentials.NTLM, Credentials.EXCHANGE}
         return self.login.text("ntlm_domain") or self.server.text("ntlm_domain") if by_ntlm else ""
+
+    @property
+    def ews_auth(self) -> str:
+        """How to log in to EWS: the login's way, else that of the server which it borrows; empty where nobody says."""
+        if self.secret is not None and self.secret.key != SMTP_PASSWORD:
+            return "oauth2"
+        stated = self.login.text("ews_auth") or self.server.text("ews_auth")
+        return "" if stated == "oauth2" else stated  # a borrowed server may take tokens, but what is there is a password
 
     @property
     def key(self) -> str:
         """What throttles, pauses and sessions are shared by (delivery contract 4)."""
-        endpoint = f"{self.host.lower()}:{self.port}"
-        if self.system.over is not Over.SMTP:
-            endpoint = self.server.text("ews_url") if self.system.over is Over.EWS else self.server.text("graph_url") or GRAPH
         login = f"{self.domain}\\{self.username}" if self.domain else self.username
         if self.system.credentials is Credentials.OAUTH and not login:  # a program that may send from several mailboxes
             login = self.login.text("oauth_client_id")
-        return f"{endpoint}|{login.lower()}|{self.send_system - self.send_system % 2}"
+        return f"{self._place}|{login.lower()}|{self.send_system - self.send_system % 2}"
+
+    @property
+    def _place(self) -> str:
+        match self.system.over:
+            case Over.SMTP:
+                return f"{self.host.lower()}:{self.port}"
+            case Over.EWS:  # what autodiscover finds is nobody else's: two firms may call their users alike
+                return self.server.text("ews_url") or f"autodiscover {self.login.owner}"
+            case Over.GRAPH:
+                return self.server.text("graph_url") or GRAPH
 
     @property
     def shared_identity(self) -> bool:

@@ -48,6 +48,9 @@ HELP: Mapping[str, Promise] = {
     "ews_url": gettext_lazy("The address of Exchange Web Services; empty lets autodiscover find it."),
     "ews_auth": gettext_lazy("How the log-in to Exchange works."),
     "ews_version": gettext_lazy("Only where Exchange does not tell its version itself."),
+    "sent_copy": gettext_lazy(
+        "Each mail sent over EWS is also put into the mailbox's Sent Items. A mail whose outcome is uncertain is looked up there."
+    ),
     "ntlm_domain": gettext_lazy("The Windows domain of the user."),
     "oauth_authority": gettext_lazy("The address that issues tokens; empty takes the provider's usual one."),
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),

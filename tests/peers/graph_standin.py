@@ -88,6 +88,7 @@ class GraphStandIn:
 
     apps: dict[str, App] = field(default_factory=lambda: {"portal": App(), "bare": App(granted="User.Read")})
     may_send_as: dict[str, set[str]] = field(default_factory=lambda: {"office@test.local": {"rechnungen@test.local"}})
+    others: set[str] = field(default_factory=lambda: {SMTP_AUDIENCE})  # services beside Graph that it issues tokens for
     token_seconds: float = 3600
     token_delay: float = 0.0
     token_faults: deque[int] = field(default_factory=deque)
@@ -182,7 +183,7 @@ class GraphStandIn:
 
     def _for_program(self, app: App, scope: str) -> dict[str, object]:
         resource, _, what = scope.rpartition("/")
-        if what != ".default" or resource not in {self.authority, SMTP_AUDIENCE}:
+        if what != ".default" or resource not in {self.authority, *self.others}:
             raise Refusal(400, "invalid_scope", "AADSTS1002012: The provided value for scope is not valid")
         return self._issued(resource, app.granted, app.mailbox)
 

@@ -6,13 +6,15 @@ from mailjobs import delivery
 from mailjobs.models import InternalMessage, JobRecipient, MailJob, SharedConnection
 from mailjobs.submission import submit
 from tests.cast import invoice, move_in, user
+from tests.transports.ews_column import EwsColumn
 from tests.transports.situations import COLUMNS, EXPECTED, Column, Situation
 
 pytestmark = [pytest.mark.peers, pytest.mark.django_db(transaction=True)]
 
+ALL_COLUMNS: tuple[type[Column], ...] = (*COLUMNS, EwsColumn)
 CASES = [
     pytest.param(column, system, situation, id=f"{system}-{situation}")
-    for column in COLUMNS
+    for column in ALL_COLUMNS
     for system in column.systems
     for situation in Situation
     if situation not in column.impossible
@@ -43,4 +45,4 @@ def test_what_happens_to_a_mail_decides_its_state_and_not_what_it_goes_over(
 
 def test_every_situation_is_met_by_a_system_or_its_absence_has_a_reason() -> None:
     assert set(EXPECTED) == set(Situation)
-    assert all(reason for column in COLUMNS for reason in column.impossible.values())
+    assert all(reason for column in ALL_COLUMNS for reason in column.impossible.values())

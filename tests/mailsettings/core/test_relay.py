@@ -187,3 +187,29 @@ def test_ntlm_takes_the_domain_of_the_login_else_of_the_server_it_borrows(
     found = _connection({"user": login, "com": {}, "firm": {**SERVER, **firm, "send_system": 5}})
     assert found is not None
     assert (found.domain, found.key) == (domain, f"mail.huber.example:587|{key}|4")
+
+
+@pytest.mark.parametrize(
+    ("login", "firm", "auth", "key"),
+    [
+        ({}, EWS, "", "https://ews.huber.example/EWS/Exchange.asmx|relay|6"),
+        (
+            {},
+            EWS | {"ews_auth": "ntlm", "ntlm_domain": "HUBER"},
+            "ntlm",
+            "https://ews.huber.example/EWS/Exchange.asmx|huber\\relay|6",
+        ),
+        (LOGIN, EWS | {"ews_auth": "ntlm"}, "ntlm", "https://ews.huber.example/EWS/Exchange.asmx|mia|6"),
+        (LOGIN | {"ews_auth": "basic"}, EWS | {"ews_auth": "ntlm"}, "basic", "autodiscover mia|mia|6"),
+        (LOGIN, EWS | {"ews_auth": "oauth2"}, "", "https://ews.huber.example/EWS/Exchange.asmx|mia|6"),
+        ({}, EWS | OAUTH | {"ews_auth": "oauth2"}, "oauth2", "https://ews.huber.example/EWS/Exchange.asmx|relay|6"),
+        ({}, {"ews_auth": "basic"}, "basic", "autodiscover huber|relay|6"),
+    ],
+)
+def test_ews_logs_in_as_the_login_says_else_as_the_server_that_it_borrows(
+    login: dict[str, Any], firm: dict[str, Any], auth: str, key: str
+) -> None:
+    """What autodiscover finds is shared with nobody: two firms may call their users alike."""
+    found = _connection({"user": login, "com": {}, "firm": {**SERVER, **firm, "send_system": 7}})
+    assert found is not None
+    assert (found.ews_auth, found.key) == (auth, key)
