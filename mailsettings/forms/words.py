@@ -48,7 +48,7 @@ HELP: Mapping[str, Promise] = {
     "ews_url": gettext_lazy("The address of Exchange Web Services; empty lets autodiscover find it."),
     "ews_auth": gettext_lazy("How the log-in to Exchange works."),
     "ews_version": gettext_lazy("Only where Exchange does not tell its version itself."),
-    "ntlm_domain": gettext_lazy("The Windows domain of the user."),
+    "ntlm_domain": gettext_lazy("The Windows domain of the user, also for send systems 4 and 5; empty where the user names it."),
     "oauth_authority": gettext_lazy("The address that issues tokens; empty takes the provider's usual one."),
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),
     "oauth_client_id": gettext_lazy("The application (client) ID from the app registration."),
