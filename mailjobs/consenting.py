@@ -125,6 +125,11 @@ def consent_at(place: Place) -> tuple[Consent | None, bool]:
     return consent, consent is not None and consent.secret.binding == place.source.binding
 
 
+def logs_in_as_program(place: Place) -> bool:
+    """Whether mail goes without a consent: the authority knows programs, and the client secret that fits is stored."""
+    return place.authority.programs and bool(_client_secret(place))
+
+
 def token_at(place: Place) -> AccessToken | None:
     """The access token that workers use now, for its end and the last refusal."""
     return AccessToken.objects.filter(owner=place.name).order_by("-expires_at").first()

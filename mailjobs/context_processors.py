@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from mailjobs.core.plan import redirect_now
 from mailjobs.core.redirect import Redirect
 from mailjobs.models import MailJob, StateChoices
+from mailjobs.notices import count_lines
 from mailjobs.parts import Part, Source, counted, open_only
 from mailjobs.releasing import held_for_firm
 from mailjobs.selectors import messages_of, oldest_due, reach_of, worker_alive
@@ -63,15 +64,20 @@ def redirect_of(user: User) -> Redirect | None:
 
 
 def _badges(user: User) -> dict[str, tuple[str, str]]:
-    unread = messages_of(user).filter(read_at=None)[: MOST + 1].count()
     failed: list[Part] = [{**part, "state": StateChoices.FAILED.value} for part in reach_of(user).parts()]
     counts = counted(Source(open_only(MailJob.objects.all()), failed), "state", MOST + 1)
     held = held_for_firm(user)[: MOST + 1].count()
     return {
-        "inbox": (_count(unread), _("unread")),
+        "inbox": (unread_lines(user), _("unread")),
         "jobs": (_count(counts.get(StateChoices.FAILED, 0)), _("failed")),
         "releases": (_count(held), _("waiting for the firm")),
     }
+
+
+def unread_lines(user: User) -> str:
+    """What the inbox shows as one line each, among the newest unread messages; a plus where there are more than are looked at."""
+    newest = list(messages_of(user).filter(read_at=None).only("kind", "subject", "error", "error_code", "incident")[: MOST + 1])
+    return _count(count_lines(newest[:MOST])) + ("+" if len(newest) > MOST else "")
 
 
 def _count(number: int) -> str:

@@ -15,6 +15,7 @@ from mailjobs.core.plan import Hold, Plan
 from mailjobs.explanation import document_of
 from mailjobs.incidents import Failure
 from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, SharedConnection, StateChoices
+from mailjobs.remedies import cause_of
 from mailjobs.rows import insert_new
 from mailjobs.selectors import open_jobs
 from mailjobs.waiting import reply_of, wait_of
@@ -208,6 +209,24 @@ def tell_held(held: Iterable[tuple[MailJob, Hold]]) -> None:
                 error_code=hold,
                 mails=len(jobs),
             )
+
+
+def count_lines(letters: Iterable[InternalMessage]) -> int:
+    """How many lines the inbox makes of messages: one for each incident, one for each kind and cause of all others (J8)."""
+    return len({letter.incident_id or (letter.kind, cause_of_letter(letter)) for letter in letters})
+
+
+def cause_of_letter(letter: InternalMessage) -> str:
+    """What two messages of one kind that are in no incident have in common."""
+    match letter.kind:
+        case InternalMessage.Kind.PASSED_ON:
+            return letter.subject  # the leaver's user-ID
+        case InternalMessage.Kind.HELD:
+            return letter.error_code  # the hold
+        case InternalMessage.Kind.DELAYED if letter.error_code:
+            return letter.error_code  # what the mails wait for
+        case _:
+            return cause_of(letter.error) if letter.error else ""
 
 
 def mark_read(messages: QuerySet[InternalMessage]) -> int:

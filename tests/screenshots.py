@@ -19,6 +19,8 @@ PAGES = {
     "job": "first failed job",
     "log": "/log/",
     "inbox": "/inbox/",
+    "incident": "of the refused login",
+    "connections": "/connections/",
     "senders": "/senders/?user=anna.huber&print_model=payslips",
     "settings": "/settings/",
     "accounts": "/email-accounts/",
@@ -48,13 +50,22 @@ mail("anna.huber", ["reject-rechnung@muster-bau.example"], "Honorarnote 2026-001
 mail("bernd.moser", ["grey-office@langsam.example"], "Jahresabschluss 2025")
 mail("max.muster", ["reject-einkauf@kunde.example"], "Rechnung 4711")
 mail("anna.huber", ["lohn@kunde.example"], "Abrechnung November", print_model="payslips")
-from mailsettings.changes import Book, save_account, save_user, set_deputy
+from mailsettings.changes import Book, save_account, save_print_model, save_secret, save_user, set_deputy
 from mailsettings.models import Tenant
 firm, book = Tenant.objects.get(slug="huber"), Book("anna.huber")
 clara = {"login": "clara.klein", "name": "Clara Klein", "role": User.objects.get(login="bernd.moser").role_enum, "tenant": firm}
 left = save_user(book, **clara)
 save_account(book, tenant=firm, slug="clara", sender_address="clara.klein@kanzlei-huber.example", values={}, user=left)
 set_deputy(book, left, User.objects.get(login="bernd.moser"))
+wrong = {"smtp_user": "lohn", "send_system": 1}
+payroll = save_account(book, tenant=firm, slug="lohnkonto", sender_address="lohn@kanzlei-huber.example", values=wrong)
+save_secret(book, payroll, "smtp_password", "an old one")
+for model in firm.print_models.filter(slug="notice"):
+    save_print_model(book, tenant=firm, slug="notice", account=payroll, user_accounts={}, delivery_mode="background_smtp",
+                     subject=model.subject, text=model.text)
+for number in range(1, 5):
+    words = {"subject": f"Lohnkonto {number}/2026", "text": "Guten Tag"}
+    mail("anna.huber", [f"lohn{number}@kunde.example"], words["subject"], print_model="notice", variables=words)
 mail("clara.klein", ["reject-neu@kunde.example"], "Lohnzettel November")
 save_user(book, **clara, active=False)
 from mailsettings.changes import save_locks, save_tenant
@@ -125,7 +136,17 @@ def _who_has_left(page: Page, address: str) -> str:
     return page.locator("a.row-link").first.get_attribute("href") or "/users/"
 
 
-_FOUND = {"job": _first_failed, "print_model": _payslips, "user": _who_has_left}  # pages whose address is looked for
+def _refused_login(page: Page, address: str) -> str:
+    page.goto(f"{address}/inbox/")
+    return page.locator("section", has_text="535 5.7.8").locator("h2 a").first.get_attribute("href") or "/inbox/"
+
+
+_FOUND = {
+    "job": _first_failed,
+    "incident": _refused_login,
+    "print_model": _payslips,
+    "user": _who_has_left,
+}  # pages whose address is looked for
 
 
 def _shot(page: Page, name: str) -> Path:

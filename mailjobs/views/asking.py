@@ -69,6 +69,7 @@ def ask(
         named=_named(view.reader, doubts.repeats),
         more=max(len(doubts.repeats.known) - NAMED, 0),
         twins=len(doubts.repeats.twins),
+        doubtful=len(doubts.repeats.jobs),
         others=doubts.others,
         action_url=view.request.get_full_path(),
         back=back,

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
@@ -25,7 +26,7 @@ from mailsettings.wording import SEND_SYSTEM_LABELS
 
 ORIGINS = {
     Origin.SET: pgettext_lazy("limit", "set"),
-    Origin.PRESET: gettext_lazy("preset of the provider"),
+    Origin.PRESET: gettext_lazy("preset"),
     Origin.LEARNED: gettext_lazy("learned from the server"),
 }
 STATES = {
@@ -37,6 +38,8 @@ STATES = {
     BlockReason.PER_DAY: gettext_lazy("The limit per day is reached, until %(until)s."),
 }
 PLACES = 3  # that one row names
+PAUSED, WAITS, UNTRIED, RUNS = "failed", "deferred", "new", "sent"  # stamps, the first that need somebody
+RANKS = {stamp: rank for rank, stamp in enumerate((PAUSED, WAITS, UNTRIED, RUNS))}
 
 
 class Connections(SettingsPage):
@@ -55,7 +58,9 @@ class Connections(SettingsPage):
             }
             for row in shared
         ]
-        return self.show(rows=sorted(rows, key=lambda row: not row["stopped"]))
+        return self.show(
+            rows=sorted(rows, key=lambda row: RANKS[row["stamp"]]), paused=any(row["stamp"] == PAUSED for row in rows)
+        )
 
     def _endings(self, known: Known | None) -> dict[str, Any] | None:
         """What of a connection ends, and how many mails go that way (S6)."""
@@ -95,8 +100,7 @@ def _shown(shared: SharedConnection, known: Known | None, discretion: Discretion
         "limit": limits.sessions,
         "limits": _limits(limits),
         "waiting": waiting,
-        "stopped": bool(stop) or shared.breaker_open,
-        "stamp": "failed" if stop == LOGIN else "deferred" if stop or shared.breaker_open else "sent",
+        "stamp": _stamp(shared, stop),
         "label": _label(shared, stop),
         "state": _state(shared, stop),
         "reply": say_error(discretion.text(plan, reply_of(shared), endpoint)) if stop else "",
@@ -123,12 +127,20 @@ def _unknown_limits(shared: SharedConnection, endpoint: str, system: int) -> Lim
     )
 
 
+def _stamp(shared: SharedConnection, stop: str) -> str:
+    if stop == LOGIN:
+        return PAUSED
+    return WAITS if stop or shared.breaker_open else RUNS if shared.proven else UNTRIED
+
+
 def _label(shared: SharedConnection, stop: str) -> str:
     if stop == LOGIN:
         return _("Login paused")
     if stop == BlockReason.BREAKER or shared.breaker_open:
         return _("Not reached")
-    return _("Waits") if stop else _("In order")
+    if stop:
+        return _("Waits")
+    return _("In order") if shared.proven else _("Not tried yet")
 
 
 def _state(shared: SharedConnection, stop: str) -> str:
@@ -141,7 +153,7 @@ def _state(shared: SharedConnection, stop: str) -> str:
         return str(STATES[stop]) % words
     if shared.breaker_open:
         return _("It was not reached; the next mail tries it again.")
-    return "" if shared.proven else _("Not tried yet with the settings of now: one mail goes first.")
+    return "" if shared.proven else _("Nothing has gone out with the settings of now yet: one mail goes first.")
 
 
 def _limits(limits: Limits) -> list[str]:
@@ -161,7 +173,7 @@ def _limits(limits: Limits) -> list[str]:
 
 
 def _with_origin(text: str, count: int, origin: Origin) -> str:
-    return f"{text % {'count': count}} ({ORIGINS[origin]})"
+    return f"{text % {'count': number_format(count, force_grouping=True)}} ({ORIGINS[origin]})"
 
 
 def _places(known: Known | None) -> str:

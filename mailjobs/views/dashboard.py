@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -14,17 +15,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
 from mailjobs.connections import known_at
-from mailjobs.context_processors import redirect_of
+from mailjobs.context_processors import MOST, redirect_of
 from mailjobs.core.plan import Channel, Hazard, Hold, Refusal, make_plan
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.explanation import document_of
-from mailjobs.models import LogOutcome, StateChoices
+from mailjobs.incidents import OPEN_STATES, jobs_of, kind_of
+from mailjobs.models import Incident, InternalMessage, LogOutcome, MailJob, StateChoices
 from mailjobs.releasing import waiting_for
-from mailjobs.remedies import cause_of, remedy_for, say_error
+from mailjobs.remedies import say_error
 from mailjobs.retiring import endings_of, mails_over
-from mailjobs.selectors import jobs_visible_to, log_visible_to
+from mailjobs.selectors import jobs_visible_to, log_visible_to, reach_of
 from mailjobs.tables import moment
 from mailjobs.views.explained import facts_of_plan, hazards_of
+from mailjobs.views.incident_lines import remedy_of
+from mailjobs.views.letters import STAMPS
+from mailjobs.waiting import stop_of
 from mailjobs.wording import say_refusal
 from mailsettings.access import Right, may
 from mailsettings.beforehand import said_beforehand
@@ -39,7 +44,7 @@ from mailsettings.selectors import facts_of, general_layers
 
 WAITING = (StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING, StateChoices.HELD)
 INCIDENTS = 5
-LOOKED_AT = 200  # latest failed jobs from which the incidents are found
+LOOKED_AT = 200  # latest failed jobs whose incidents are looked at, beside those that are still open
 WAITS = {
     Hold.HELD_BY_FIRM: ngettext_lazy(
         "%(count)s mail of a Com customer would carry the firm's address and waits for your release",
@@ -227,21 +232,28 @@ def _redirect(reader: User, settings: str) -> Step:
 
 
 def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:
-    """The latest failures, one line for each cause, with how many mails it stopped."""
-    failed = jobs_visible_to(reader).filter(state=StateChoices.FAILED)
-    shown = ("pk", "last_error", "finished_at", "created_at", "decision", "state", "sender_address")
-    latest = failed.order_by("-pk").select_related("decision").only(*shown, "decision__document")[:LOOKED_AT]
-    found: dict[str, dict[str, object]] = {}
-    for job in latest:
-        cause = cause_of(job.last_error)
-        if cause in found or len(found) >= INCIDENTS:
-            continue
-        remedy = remedy_for(job.last_error, state=job.state, sender=job.sender_address)
-        found[cause] = {
-            "title": remedy.title if remedy else cause,
-            "error": say_error(discretion.text(job.plan, job.last_error)),
-            "when": moment(job.finished_at or job.created_at),
-            "count": failed.filter(last_error__startswith=cause).count() if cause else failed.filter(last_error="").count(),
-            "url": f"{reverse('jobs')}?{urlencode({'state': StateChoices.FAILED.value, 'error': cause})}",
-        }
-    return list(found.values())
+    """The latest incidents with mails that still need somebody; first those that hold other mail up."""
+    failed = jobs_visible_to(reader).filter(state__in=OPEN_STATES)
+    latest = failed.order_by("-pk").values_list("pk", flat=True)[:LOOKED_AT]
+    told = InternalMessage.objects.filter(job__in=list(latest), incident__isnull=False).values("incident")
+    at_work = Q(closed_at=None, tenant__in=[*reach_of(reader).tenants, reader.tenant_id])
+    rows = (
+        Incident.objects.filter(at_work | Q(pk__in=told)).select_related("connection", "tenant").order_by("-last_at")[:LOOKED_AT]
+    )
+    stopped_first = sorted(rows, key=lambda incident: not stop_of(incident.connection))
+    mails = ((incident, jobs_of(incident).filter(pk__in=failed.values("pk"))) for incident in stopped_first)
+    shown = (_incident(reader, incident, inside, discretion) for incident, inside in mails if inside.exists())
+    return list(islice(shown, INCIDENTS))
+
+
+def _incident(reader: User, incident: Incident, mails: QuerySet[MailJob], discretion: Discretion) -> dict[str, object]:
+    remedy, newest = remedy_of(incident), mails.select_related("decision").order_by("-pk")[0]
+    return {
+        "title": remedy.title if remedy else kind_of(incident).label,
+        "error": say_error(discretion.text(newest.plan, incident.error)),
+        "tenant": incident.tenant.name if incident.tenant_id != reader.tenant_id else "",
+        "when": moment(incident.last_at),
+        "count": mails[: MOST + 1].count(),
+        "stamp": STAMPS[kind_of(incident)],
+        "url": reverse("incident", args=[incident.pk]),
+    }

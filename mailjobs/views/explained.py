@@ -40,7 +40,7 @@ def facts_of_plan(plan: Mapping[str, Any], discretion: Discretion) -> dict[str, 
         "channel": CHANNELS[Channel(plan["channel"])] if plan.get("channel") in CHANNELS else "",
         "send_system": SEND_SYSTEM_LABELS.get(connection["send_system"], "") if connection else "",
         "server": _("mail server of the firm") if hidden and connection else _server(connection),
-        "tls": "" if hidden else CHOICE_LABELS.get(("smtp_tls", tls), tls),
+        "tls": "" if hidden else _("without TLS") if tls == "off" else CHOICE_LABELS.get(("smtp_tls", tls), tls),
         "login": "" if hidden else connection.get("username", ""),
         "hazards": [danger.text for danger in hazards_of(plan, discretion)],
     }

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from mailjobs.context_processors import unread_lines
 from mailjobs.discretion import discretion_for
 from mailjobs.filters import address, page_of
 from mailjobs.models import InternalMessage
@@ -33,7 +34,7 @@ class Inbox(Page):
         everything = request.GET.get("show") == "all"
         rows = mine if everything else mine.filter(read_at=None)
         page = page_of(_heads(rows).select_related("job__decision", "incident__connection"), request.GET, TOGETHER)
-        unread = mine.filter(read_at=None).count()
+        unread = unread_lines(self.reader)
         return self.show(
             incidents=self._lines(page.rows, rows),
             page=page,

@@ -88,6 +88,11 @@ class IncidentLine:
             return _("Release")
         return _("Reset send status") if self.resettable else ""
 
+    @property
+    def icon(self) -> str:
+        """Of that button."""
+        return "play" if self.releases else "requeue"
+
 
 def incident_lines(
     reader: User, heads: Sequence[InternalMessage], rows: QuerySet[InternalMessage], discretion: Discretion
@@ -128,14 +133,17 @@ def incident_lines(
 def line_of(reader: User, incident: Incident, job: MailJob | None, discretion: Discretion, **shown: Any) -> IncidentLine:
     """One incident; `job` is one of its mails, from which is known whose connection it is."""
     hidden = discretion.hides(job.plan if job else {})
-    state = kind_of(incident).value
-    reason = incident.reason
-    remedy = REMEDIES.get(ReplyClass(reason)) if reason in set(ReplyClass) else remedy_for(incident.error, state=state)
-    if state == InternalMessage.Kind.UNKNOWN:
-        remedy = REMEDIES[ReplyClass.LOST_IN_BODY]
     if "waits" not in shown:
         shown["waits"] = _waits(reader, [incident]).get((incident.tenant_id, incident.connection_id or 0), 0)
-    return IncidentLine(incident, remedy, hidden, resettable=resettable_of(reader, incident).count(), **shown)
+    return IncidentLine(incident, remedy_of(incident), hidden, resettable=resettable_of(reader, incident).count(), **shown)
+
+
+def remedy_of(incident: Incident) -> Remedy | None:
+    """What its cause means and what to do about it, None where nothing is known."""
+    kind, reason = kind_of(incident), incident.reason
+    if kind is InternalMessage.Kind.UNKNOWN:
+        return REMEDIES[ReplyClass.LOST_IN_BODY]
+    return REMEDIES.get(ReplyClass(reason)) if reason in set(ReplyClass) else remedy_for(incident.error, state=kind.value)
 
 
 def _waits(reader: User, incidents: Sequence[Incident]) -> dict[tuple[int, int], int]:

@@ -13,7 +13,8 @@ from django.utils.translation import ngettext, pgettext
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
 from mailjobs.models import InternalMessage, LogOutcome, StateChoices
-from mailjobs.remedies import cause_of, remedy_for, say_error
+from mailjobs.notices import cause_of_letter
+from mailjobs.remedies import remedy_for, say_error
 from mailjobs.tables import few, moment
 from mailjobs.waiting import DELAYS
 from mailjobs.wording import HOLDS
@@ -81,7 +82,7 @@ def group(letters: Iterable[InternalMessage], discretion: Discretion) -> list[Le
     """One line for each kind and cause."""
     found: dict[tuple[str, str], Letters] = {}
     for letter in letters:
-        cause, shown = _cause(letter), say_letter(letter, discretion)
+        cause, shown = cause_of_letter(letter), say_letter(letter, discretion)
         if (letter.kind, cause) not in found:
             found[letter.kind, cause] = Letters(letter.kind, cause, _title(letter, shown["error"]), letter.at)
         line = found[letter.kind, cause]
@@ -105,18 +106,6 @@ def say_letter(letter: InternalMessage, discretion: Discretion) -> dict[str, Any
     }
 
 
-def _cause(letter: InternalMessage) -> str:
-    match letter.kind:
-        case InternalMessage.Kind.PASSED_ON:
-            return letter.subject  # the leaver's user-ID
-        case InternalMessage.Kind.HELD:
-            return letter.error_code  # the hold
-        case InternalMessage.Kind.DELAYED if letter.error_code:
-            return letter.error_code  # what the mails wait for
-        case _:
-            return cause_of(letter.error) if letter.error else ""
-
-
 def _address_of(letter: InternalMessage) -> str:
     """Where the mail that a message tells of is looked at."""
     if letter.kind == InternalMessage.Kind.PASSED_ON:
@@ -133,6 +122,8 @@ def _subject_of(letter: InternalMessage) -> str:
     if letter.mails > 1:
         words = {"count": letter.mails, "run": letter.job.run if letter.job else ""}
         with_run = ngettext("%(count)s mail of the print run %(run)s", "%(count)s mails of the print run %(run)s", letter.mails)
+        if letter.kind == InternalMessage.Kind.DELAYED and not words["run"]:
+            return ngettext("%(count)s mail waits", "%(count)s mails wait", letter.mails) % words
         return (with_run if words["run"] else ngettext("%(count)s mail", "%(count)s mails", letter.mails)) % words
     return letter.subject or _("(no subject)")
 

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from mailjobs.consenting import NoConsent, Place, ask, consent_at, place_of, receive, token_at, withdraw
+from mailjobs.consenting import NoConsent, Place, ask, consent_at, logs_in_as_program, place_of, receive, token_at, withdraw
 from mailjobs.core.envelope import TransportError
 from mailjobs.remedies import say_error
 from mailsettings.access import Right, may, tenants_visible_to, visible_to
@@ -48,6 +48,8 @@ class Mailbox(SettingsPage):
             fits=fits,
             other=consent is not None and _is_other(consent.mailbox, place.mailbox),
             token=token,
+            program=logs_in_as_program(place),
+            scopes=place.scope.split(),
             refusal=say_error((consent.refusal if consent else "") or (token.refusal if token else "")),
             locked=locked,
             authorize_url=url,

@@ -51,7 +51,7 @@ HELP: Mapping[str, Promise] = {
     "sent_copy": gettext_lazy(
         "Each mail sent over EWS is also put into the mailbox's Sent Items. A mail whose outcome is uncertain is looked up there."
     ),
-    "ntlm_domain": gettext_lazy("The Windows domain of the user."),
+    "ntlm_domain": gettext_lazy("The Windows domain of the user, also for send systems 4 and 5; empty where the user names it."),
     "oauth_authority": gettext_lazy("The address that issues tokens; empty takes the provider's usual one."),
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),
     "oauth_client_id": gettext_lazy("The application (client) ID from the app registration."),

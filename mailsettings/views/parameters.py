@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
-from mailsettings.access import Right
+from mailsettings.access import Right, may
 from mailsettings.beforehand import said_beforehand
 from mailsettings.core.addresses import key_of
 from mailsettings.core.facts import Request
@@ -75,4 +75,5 @@ class OwnSettings(ParameterPage):
         if len(layers) > 2 and (key := key_of(str(layers[0].holder.values.get("sender_address", "")))):
             unconfirmed = ClaimedAddress.objects.filter(tenant=self.reader.tenant, key=key, confirmed_at=None).first()
         shown |= {"beforehand": said_beforehand(facts_of(self.reader, Request()), self.reader), "unconfirmed": unconfirmed}
+        shown["connects"] = may(self.reader, Right.OWN_SERVER) or may(self.reader, Right.MANAGE_SETTINGS)  # a mailbox (OAuth)
         return super().get_context_data(**shown)

@@ -129,7 +129,7 @@ def test_limits_are_shown_with_their_origin_and_sessions_as_they_are(connections
     page = text_of(connections("anna"), "/connections/")
     for words in ("2 sessions (set)", "5 mails a minute (learned from the server)", "1 of 2"):
         assert words in page
-    for words in ("3 sessions (preset of the provider)", "30 mails a minute (preset of the provider)", "10000 recipients a day"):
+    for words in ("3 sessions (preset)", "30 mails a minute (preset)", "10,000 recipients a day (preset)"):
         assert words in page
 
 

@@ -343,7 +343,12 @@ def test_j8_the_inbox_has_one_line_for_each_cause(log_in: LogIn) -> None:
         ("login_refused", 1),
         ("recipient_refused", 3),
     ]
-    assert client.get("/").content.decode().count('class="badge"') == 2
+    overview = client.get("/")
+    assert overview.content.decode().count('class="badge"') == 2
+    assert {item.name: item.badge for item in overview.context["navigation"] if item.badge} == {"jobs": "4", "inbox": "2"}
+    assert client.get("/inbox/").context["tabs"][0]["count"] == "2"
+    shown = [(line["url"], line["count"]) for line in overview.context["incidents"]]
+    assert shown == [(line.url, line.count) for line in incidents], "the overview has the lines of the inbox"
     first = InternalMessage.objects.filter(user=person("bernd")).first()
     foreign = InternalMessage.objects.get(user=person("anna"))
     assert first is not None
