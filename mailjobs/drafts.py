@@ -31,6 +31,11 @@ def eml_of(job: MailJob, frozen: FrozenMail) -> bytes:
     return UNSENT + _blind_copies(originals) + whole(frozen)
 
 
+def redirected_now(job: MailJob) -> tuple[str, ...] | None:
+    """Whom the mail names now in place of its recipients, None where it names these (U2, U4)."""
+    return redirected(job, redirect_now(facts_of(job.user, request_of(job))))
+
+
 def _withhold(facts: Facts, job: MailJob) -> None:
     match judge(facts, job):
         case Barred() as barred:

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from mailjobs import finishing, holds, incidents, keeping, lost, preparation, queue, sharing, workers
+from mailjobs import draft_queue, drafting, finishing, holds, incidents, keeping, lost, preparation, queue, sharing, workers
 from mailjobs.carrying import Line
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
@@ -185,6 +185,7 @@ class Engine:
         self._turn = 0
         self._owed: list[queue.Owed] = []
         self.sessions, self.closed_sessions = set[int](), set[int]()
+        self._drafting: asyncio.Task[None] | None = None
         self.direct_deadline = self._loop.time() + DIRECT_SECONDS if self.only is not None else None
         keeper = asyncio.create_task(self._keep_alive())
         try:
@@ -193,6 +194,7 @@ class Engine:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close_lines()
+            await self._end_drafting()
             await self._sign_off()
             for database in (self.database, self._writer):
                 await asyncio.to_thread(database.close)
@@ -227,9 +229,13 @@ class Engine:
             await self.database(_sweep)
             self._last_sweep = time.monotonic()
             claimed = claimed or await self._refill(None)
+            await self._drafts_are_left(until_empty=False)  # also where mail never ends
         if self.only is not None:
             self._remaining = self._sent_back()
         if claimed or self._remaining or self._again:
+            return False
+        if await self._drafts_are_left(until_empty=until_empty):
+            await asyncio.sleep(_BUSY)
             return False
         if until_empty and not self._held and (self.only is not None or not await self.database(queue.anything_left)):
             return True
@@ -244,6 +250,26 @@ class Engine:
         if closed := list(self.closed_sessions):
             await self.database(sharing.close_sessions, closed)
             self.closed_sessions.difference_update(closed)
+
+    async def _drafts_are_left(self, *, until_empty: bool) -> bool:
+        """See that drafts are put beside the mails; whether the engine must wait for them before it is done."""
+        if self.only is not None:
+            return False
+        if self._drafting is None or self._drafting.done():
+            if not await self.database(draft_queue.anything_due):
+                return until_empty and await self.database(draft_queue.anything_left)
+            self._drafting = asyncio.create_task(self._put_drafts())
+        return until_empty
+
+    async def _put_drafts(self) -> None:
+        try:
+            await drafting.put_due(self.database, lambda: self.ending)
+        except Exception:
+            log.exception("drafts could not be put; the engine looks again", engine=self.name)
+
+    async def _end_drafting(self) -> None:
+        if self._drafting is not None:
+            await asyncio.gather(self._drafting, return_exceptions=True)
 
     def _sent_back(self) -> tuple[int, ...]:
         """The direct jobs to try once more, while there is time (S2)."""
@@ -321,6 +347,7 @@ def _sweep() -> None:
     if copied_from() is None:
         lost.bury()
         lost.reap()
+        draft_queue.reap()
         sharing.sweep()
         preparation.look_again()
         keeping.give_up()

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models.functions import Greatest, Now
 
-from mailjobs.core.plan import Hold
+from mailjobs import draft_queue
+from mailjobs.core.plan import Channel, Hold
 from mailjobs.models import WAITING_STATES, MailJob, StateChoices
 from mailjobs.notices import tell_held
 
@@ -21,6 +22,7 @@ def hold(held: Sequence[tuple[MailJob, Hold]]) -> int:
     with transaction.atomic():
         waiting = [(job, why) for job, why in held if _hold(job, why)]
         tell_held(waiting)
+        draft_queue.want(job.pk for job, why in waiting if why is Hold.BY_CLIENT and job.channel == Channel.DRAFT)
     return len(waiting)
 
 

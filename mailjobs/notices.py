@@ -24,6 +24,7 @@ from mailsettings.deputies import administrators_of, deputy_of, is_absent, succe
 from mailsettings.models import User
 
 REJECTED = "rejected_by_firm"  # the code of a mail that the firm did not release
+UNDRAFTED = "undrafted"  # the code of a mail that could not be put into the mailbox as a draft
 _LOGGED = {
     StateChoices.SENT: LogOutcome.HANDED_OVER,
     StateChoices.PARTLY_SENT: LogOutcome.PARTLY,
@@ -243,6 +244,25 @@ def responsible_for(user: User, *, unattended: bool = False) -> list[User]:
     if (deputy := deputy_of(user)) is not None:
         return [deputy]
     return (administrators_of(user.tenant) if user.tenant else []) or [user]
+
+
+def tell_undrafted(job: MailJob, error: str) -> None:
+    """A mail could not be put as a draft: once for all mails of a user and run; a message that is still unread counts on (J2)."""
+    told = InternalMessage.objects.filter(kind=InternalMessage.Kind.HELD, error_code=UNDRAFTED, read_at=None)
+    told = told.filter(job__user=job.user_id, job__run=job.run).order_by("-pk")
+    for person in responsible_for(job.user):
+        if (letter := told.filter(user=person).first()) is not None:
+            InternalMessage.objects.filter(pk=letter.pk).update(mails=F("mails") + 1, at=Now())
+            continue
+        InternalMessage.objects.create(
+            user=person,
+            job=job,
+            kind=InternalMessage.Kind.HELD,
+            subject=job.subject,
+            recipients=_recipients([job.pk])[job.pk],
+            error=error,
+            error_code=UNDRAFTED,
+        )
 
 
 def pass_on(user: User) -> None:

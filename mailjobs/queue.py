@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from mailjobs import incidents, sharing
+from mailjobs import draft_queue, incidents, sharing
 from mailjobs.core.fairness import Group, Lane, share_out
 from mailjobs.models import (
     REQUEUEABLE_STATES,
@@ -281,9 +281,10 @@ def anything_left() -> bool:
 
 
 def on_wire(tenant_ids: Iterable[int]) -> set[tuple[int, int]]:
-    """(job, epoch) of the mails of these tenants, and of their Com customers, that are on the wire (U2)."""
+    """(job, epoch) of the mails of these tenants, and of their Com customers, that are on the wire, drafts among them (U2)."""
     rows = MailJob.objects.filter(Q(tenant__in=tenant_ids) | Q(tenant__firm__in=tenant_ids))
-    return set(rows.filter(state=StateChoices.SENDING, on_wire_at__isnull=False).values_list("pk", "epoch"))
+    mails = rows.filter(state=StateChoices.SENDING, on_wire_at__isnull=False)
+    return set(mails.values_list("pk", "epoch")) | draft_queue.on_wire(tenant_ids)
 
 
 def _waiting() -> QuerySet[MailJob]:

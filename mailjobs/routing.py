@@ -185,18 +185,18 @@ def _route(settings: Settings, job: MailJob) -> Route | Barred | Held:
     if decided is None:
         return Barred(job, Refusal.NO_CONNECTION, details_of(facts, address=job.sender_address, level=job.sender_level))
     refused = refuse_relay(facts, decided, account)
-    secret = None if refused else _secret(settings, decided.secret)
-    client_key = None if refused else _secret(settings, decided.client_key)
+    secret = None if refused else secret_of(settings, decided.secret)
+    client_key = None if refused else secret_of(settings, decided.client_key)
     if secret is None or client_key is None:
         details = details_of(facts, address=job.sender_address, level=job.sender_level, connection=decided)
         return Barred(job, Refusal(refused.value) if refused else Refusal.SECRET_NEEDED, details)
-    endpoint = _endpoint(facts, decided, secret, client_key)
+    endpoint = endpoint_of(facts, decided, secret, client_key)
     hours = resolve(facts.layers, "give_up_hours").value
     tenant = job.tenant
     return Route(
         endpoint=endpoint,
         login=decided.key,
-        fingerprint=_fingerprint(endpoint),
+        fingerprint=fingerprint_of(endpoint),
         limits=_limits(facts, decided, endpoint),
         tenant_ids=(tenant.pk,) if tenant.firm_id is None else (tenant.pk, tenant.firm_id),
         policy_stamp=world.policy_stamp,
@@ -224,7 +224,7 @@ def _unknown_policy(facts: Facts, connection: Connection) -> str:
     return "" if policy == "ask" else policy
 
 
-def _secret(settings: Settings, ref: SecretRef | None) -> str | None:
+def secret_of(settings: Settings, ref: SecretRef | None) -> str | None:
     """The unsealed secret, empty where none is needed, None where it cannot be read."""
     if ref is None:
         return ""
@@ -240,10 +240,15 @@ def _secret(settings: Settings, ref: SecretRef | None) -> str | None:
     return settings.secrets[place]
 
 
-def _endpoint(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
-    server: Holder = connection.server
+def networks_of(facts: Facts) -> tuple[str, ...]:
+    """The private networks in which servers of this user may be: the operator's and the firm's (Z6)."""
     firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
-    networks = firm.holder.items("allowed_networks") if firm else ()
+    return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.holder.items("allowed_networks") if firm else ()))
+
+
+def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
+    """All that a transport needs for this connection."""
+    server: Holder = connection.server
     url = _web_address(connection)
     consent = _consent(connection.secret)
     by_web = connection.system.over is not Over.SMTP
@@ -261,7 +266,7 @@ def _endpoint(facts: Facts, connection: Connection, secret: str, client_key: str
         client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
-        allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *networks),
+        allowed_networks=networks_of(facts),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
         exchange=_exchange(connection),
@@ -325,7 +330,8 @@ def _token_source(connection: Connection, consent: Consent | None, url: str) -> 
     )
 
 
-def _fingerprint(endpoint: Endpoint) -> str:
+def fingerprint_of(endpoint: Endpoint) -> str:
+    """What sessions and refusals are shared by: the settings, the secret among them."""
     parts = (
         endpoint.host,
         str(endpoint.port),

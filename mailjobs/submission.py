@@ -15,11 +15,11 @@ from typing import Any, Self
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from mailjobs import backpressure, contents, delivery, holds, notices, queue, sharing
+from mailjobs import backpressure, contents, delivery, draft_queue, holds, notices, queue, sharing
 from mailjobs.bell import ring_on_commit
 from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
-from mailjobs.core.plan import Hold, Plan, Refusal, make_plan
+from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
 from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
 from mailjobs.refusals import details_of_plan
@@ -252,6 +252,8 @@ def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[li
     drafts = [_draft(desk, message, known, room) for message in chunk]
     stored = [draft for draft in drafts if draft.frozen is not None and draft.job is not None]
     _insert(stored)
+    drafted = [draft.job.pk for draft in stored if draft.job and _is_drafted(draft.job)]
+    draft_queue.want(drafted)
     notices.tell_held((draft.job, Hold(draft.job.held_reason)) for draft in stored if draft.job and draft.job.held_reason)
     notices.log_refused(
         desk.user,
@@ -268,9 +270,14 @@ def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[li
             draft.result = Result(draft.job.pk, draft.job.state)
             if draft.job.direct and draft.job.state == StateChoices.NEW and draft.job.attempts == 0:
                 direct.setdefault(draft.job.pk, []).append(index)
-    if any(draft.job is not None and not draft.job.direct for draft in drafts):
+    if drafted or any(draft.job is not None and not draft.job.direct for draft in drafts):
         ring_on_commit()
     return [draft.result for draft in drafts if draft.result], direct
+
+
+def _is_drafted(job: MailJob) -> bool:
+    """Whether a worker puts it as a draft into the mailbox (M2)."""
+    return job.channel == Channel.DRAFT and job.held_reason == Hold.BY_CLIENT
 
 
 def _known_keys(desk: _Desk, chunk: list[Message | MessageInvalid]) -> dict[str, MailJob]:

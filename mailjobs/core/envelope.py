@@ -81,6 +81,11 @@ class Trouble(StrEnum):
     KDC_UNREACHABLE = "kdc_unreachable"
     SERVICE_UNKNOWN = "service_unknown"  # the realm knows no such mail server
     NO_IDENTITY = "no_identity"  # NTLM without a user, and the process has none of its own
+    NOT_IMAP = "not_imap"  # what came is no answer of an IMAP server
+    PASSWORD_REFUSED = "password_refused"  # noqa: S105 (a code); the IMAP server does not accept the log-in
+    NO_DRAFTS_FOLDER = "no_drafts_folder"
+    DRAFT_REFUSED = "draft_refused"  # the mailbox does not take it
+    MAILBOX_BUSY = "mailbox_busy"  # not now (RFC 5530: UNAVAILABLE, INUSE, SERVERBUG, LIMIT)
     CLOSED_BY_SERVER = "closed_by_server"
     SMTPUTF8_MISSING = "smtputf8_missing"  # an address with a non-ASCII local part (RFC 6531)
     SIZE = "too_large"  # more than the SIZE the server announced (RFC 1870)

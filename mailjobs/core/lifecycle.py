@@ -50,7 +50,7 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.DEFERRED: frozenset({State.SENDING, State.HELD, State.FAILED, State.PARTLY_SENT, State.CANCELLED}),
     State.SENT: frozenset(),
     State.PARTLY_SENT: frozenset({State.NEW}),  # Sendestatus zurückstellen
-    State.FAILED: frozenset({State.NEW}),
+    State.FAILED: frozenset({State.NEW, State.HELD}),  # reset; a direct one given to the mail client (X2)
     State.UNKNOWN: frozenset({State.NEW, State.SENT, State.PARTLY_SENT}),  # reset or resent; a late 2xx or a look-up heals
     State.CANCELLED: frozenset({State.NEW}),
 }

@@ -1,5 +1,6 @@
-"""The tables of the queue; nothing but `submission`, `queue`, `holds`, `sharing`, `keeping` and `notices` writes them."""
+"""The tables of the queue, which nothing but the modules that ARCHITECTURE.md names (invariant 2) writes."""
 
+from mailjobs.models.drafts import MailDraft
 from mailjobs.models.jobs import (
     FINAL_STATES,
     OPEN_STATES,
@@ -37,6 +38,7 @@ __all__ = [
     "JobRecipient",
     "LaneChoices",
     "LogOutcome",
+    "MailDraft",
     "MailJob",
     "MailLogEntry",
     "RecipientStateChoices",

@@ -104,6 +104,16 @@ class GraphSession:
             raise
         return self._judged(envelope, answer)
 
+    async def put_draft(self, sender: str, octets: bytes) -> str:
+        """Put a mail as a draft into the mailbox that would send it, and no more; the mailbox, empty for the one that consented.
+
+        `octets` as its recipient would store it, Bcc with it. Raises TransportError: without a reply nobody knows whether it is
+        there.
+        """
+        mailbox = self._mailbox(sender)
+        await Draft(mailbox, self._call, WebMail(octets)).make()
+        return self.endpoint.username or ("" if self._is_one_mailbox else sender)
+
     async def close(self) -> None:
         """Never raises for the network."""
         self._open = False

@@ -31,15 +31,8 @@ class Draft:
 
     async def send(self, before_body: BeforeBody) -> Answer:
         """The answer to the request that sends. Raises Withdrawn or TransportError, before Phase.BODY where nothing was sent."""
-        rest, files = await asyncio.to_thread(without_large_files, self._mail)
-        made = _taken(await self._call("POST", f"{self._mailbox}/messages", headers=_MIME, body=base64.b64encode(rest)), 201)
-        key = document_of(made).get("id")
-        if not isinstance(key, str) or not key:
-            raise TransportError(phase=Phase.MAIL, trouble=Trouble.BAD_REPLY)
-        draft = f"{self._mailbox}/messages/{quote(key, safe='')}"
+        draft = await self.make()
         try:
-            for file in files:
-                await self._attach(draft, file)
             answer = await self._call("POST", f"{draft}/send", headers={}, before_body=before_body, last=True)
         except TransportError as error:
             if error.phase is not Phase.BODY:
@@ -51,6 +44,22 @@ class Draft:
         if 400 <= answer.status < 500 or answer.status == 503:
             await self._delete(draft)
         return answer
+
+    async def make(self) -> str:
+        """The address of the draft, made with all its files. Raises TransportError in Phase.MAIL; then it is deleted again."""
+        rest, files = await asyncio.to_thread(without_large_files, self._mail)
+        made = _taken(await self._call("POST", f"{self._mailbox}/messages", headers=_MIME, body=base64.b64encode(rest)), 201)
+        key = document_of(made).get("id")
+        if not isinstance(key, str) or not key:
+            raise TransportError(phase=Phase.MAIL, trouble=Trouble.BAD_REPLY)
+        draft = f"{self._mailbox}/messages/{quote(key, safe='')}"
+        try:
+            for file in files:
+                await self._attach(draft, file)
+        except Exception:
+            await self._delete(draft)
+            raise
+        return draft
 
     async def _attach(self, draft: str, file: LargeFile) -> None:
         if len(file.data) < UPLOAD_FROM:

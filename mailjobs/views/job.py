@@ -16,9 +16,12 @@ from mailjobs.contents import whole
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.documents import others_of
+from mailjobs.drafting import put_now
 from mailjobs.drafts import Withheld, eml_of
+from mailjobs.falling_back import give_to_client, offers_client
 from mailjobs.foreseeing import say_successors
 from mailjobs.incidents import OPEN_STATES
+from mailjobs.mailboxes import is_reachable
 from mailjobs.models import (
     REQUEUEABLE_STATES,
     WAITING_STATES,
@@ -26,6 +29,7 @@ from mailjobs.models import (
     FrozenMail,
     JobRecipient,
     LogOutcome,
+    MailDraft,
     MailJob,
     RecipientStateChoices,
     StateChoices,
@@ -37,6 +41,7 @@ from mailjobs.remedies import ADMINISTRATOR, OPERATOR, YOU, Remedy, remedy_for, 
 from mailjobs.selectors import body_visible_to
 from mailjobs.submission import may_release
 from mailjobs.views.asking import ask, carry_out, lines_of
+from mailjobs.views.draft_words import say_draft
 from mailjobs.views.evidence import evidence_of, say_answer
 from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import tell
@@ -46,6 +51,7 @@ from mailjobs.waiting import say_wait
 from mailjobs.wording import say_held_for, say_hold
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
+from mailsettings.installation import copied_from
 from mailsettings.models import User
 from mailsettings.portal import Page, ReaderMixin
 
@@ -68,6 +74,8 @@ HELD_FOR: Mapping[str, object] = {
     "approver": ADMINISTRATOR,
     "operator": OPERATOR,
 }
+DRAFT = "draft"  # an action of its own: of one mail that waits for the client
+TO_CLIENT = "client"  # likewise: of one that failed directly
 CAN_WITHDRAW = (*WAITING_STATES, StateChoices.HELD)
 
 
@@ -101,6 +109,10 @@ class Job(Page):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         job, action = job_for(self.reader, pk), request.POST.get("action", "")
+        if action == DRAFT:
+            return self._put_draft(job)
+        if action == TO_CLIENT:
+            return self._give_to_client(job)
         if action not in ACTIONS:
             return HttpResponseBadRequest()
         where = reverse("job", args=[job.pk])
@@ -109,9 +121,29 @@ class Job(Page):
         tell(request, carry_out(self, action, [job.pk]))
         return HttpResponseRedirect(where)
 
+    def _put_draft(self, job: MailJob) -> HttpResponse:
+        """X1: the mail put into the mailbox now; where it lies or why not, its page says."""
+        if frozen_for(self, job) is None or not _is_by_client(job):
+            raise Http404
+        draft = put_now(self.reader, job)
+        if copied_from() is not None:
+            messages.error(self.request, _("This database is a copy of another installation's: nothing leaves it."))
+        elif draft is None:
+            messages.info(self.request, _("The mail is being put into the mailbox right now."))
+        elif draft.state == MailDraft.State.PLACED:
+            messages.success(self.request, _("The mail lies in the mailbox as a draft. It has not been sent."))
+        return HttpResponseRedirect(reverse("job", args=[job.pk]))
+
+    def _give_to_client(self, job: MailJob) -> HttpResponse:
+        """X2: what could not be sent directly waits for the mail client instead."""
+        if frozen_for(self, job) is None or not give_to_client(self.reader, job.pk):
+            raise Http404
+        messages.success(self.request, _("The mail waits for your mail client now, and is sent by no server any more."))
+        return HttpResponseRedirect(reverse("job", args=[job.pk]))
+
     def _problem(self, job: MailJob, discretion: Discretion) -> dict[str, object] | None:
         if job.state == StateChoices.HELD:
-            return _held(job, self.reader)
+            return _held(job, self.reader, discretion)
         if (reason := rejection_of(job)) is not None:
             return {"title": _("The firm has not released this mail"), "text": reason, "who": YOU if _is_mine(self, job) else ""}
         if job.state not in {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED}:
@@ -139,13 +171,17 @@ class Job(Page):
         return YOU if administers and remedy.who is ADMINISTRATOR else remedy.who
 
     def _buttons(self, job: MailJob, *, body: bool) -> dict[str, bool]:
-        client = job.state == StateChoices.HELD and job.held_reason == Hold.BY_CLIENT
+        client = _is_by_client(job)
+        draft = MailDraft.objects.filter(pk=job.pk).first() if client else None
         return {
             "requeue": job.state in REQUEUEABLE_STATES and job.state != StateChoices.UNKNOWN,  # asked beside the evidence
             "release": job.state == StateChoices.HELD and may_release(self.reader, job),
             "confirm": job.held_reason == Hold.CONFIRM_SENDS_AS_FIRM,
             "cancel": job.state in CAN_WITHDRAW,
             "download": client and body,
+            "draft": client and body and is_reachable(job),
+            "to_client": body and offers_client(job),
+            "drafted": draft is not None and draft.state == MailDraft.State.PLACED,
         }
 
 
@@ -212,11 +248,19 @@ def stated(job: MailJob) -> str:
     return str(SENTENCES[job.state_choice]) % {"time": due, "who": say_held_for(job.held_for)}
 
 
-def _held(job: MailJob, reader: User) -> dict[str, object]:
-    client = job.held_reason == Hold.BY_CLIENT
+def _is_by_client(job: MailJob) -> bool:
+    return job.state == StateChoices.HELD and job.held_reason == Hold.BY_CLIENT
+
+
+def _held(job: MailJob, reader: User, discretion: Discretion) -> dict[str, object]:
+    client = _is_by_client(job)
+    drafted = say_draft(MailDraft.objects.filter(pk=job.pk).first()) if client else None
+    if drafted is not None:
+        drafted = {name: discretion.text(job.plan, words) for name, words in drafted.items()}
     return {
         "title": say_hold(job.held_reason, job.sender_address) or _("The mail is held."),
         "text": _("When it has gone out from there, withdraw it here, and it leaves the list.") if client else "",
+        **(drafted or {}),
         "who": YOU if may_release(reader, job) or (client and reader.pk == job.user_id) else _waits_for(job),
         "kind": "held",
     }

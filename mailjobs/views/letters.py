@@ -13,9 +13,10 @@ from django.utils.translation import ngettext, pgettext
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
 from mailjobs.models import InternalMessage, LogOutcome, StateChoices
-from mailjobs.notices import cause_of_letter
+from mailjobs.notices import UNDRAFTED, cause_of_letter
 from mailjobs.remedies import remedy_for, say_error
 from mailjobs.tables import few, moment
+from mailjobs.views.draft_words import say_failure
 from mailjobs.waiting import DELAYS
 from mailjobs.wording import HOLDS
 
@@ -95,12 +96,13 @@ def group(letters: Iterable[InternalMessage], discretion: Discretion) -> list[Le
 
 def say_letter(letter: InternalMessage, discretion: Discretion) -> dict[str, Any]:
     """One message in words."""
+    error = discretion.text(letter.job.plan if letter.job else {}, letter.error)
     return {
         "pk": letter.pk,
         "url": _address_of(letter),
         "subject": _subject_of(letter),
         "recipients": few(letter.recipients) if letter.mails == 1 else "",
-        "error": say_error(discretion.text(letter.job.plan if letter.job else {}, letter.error)),
+        "error": say_failure(error) if letter.error_code == UNDRAFTED else say_error(error),
         "at": moment(letter.at),
         "unread": letter.read_at is None,
     }
@@ -138,6 +140,8 @@ def _title(letter: InternalMessage, error: str) -> str:
         return _("The firm has not released a mail")
     if letter.kind == InternalMessage.Kind.HELD and letter.error_code in HOLDS:
         return str(HOLDS[Hold(letter.error_code)])
+    if letter.kind == InternalMessage.Kind.HELD and letter.error_code == UNDRAFTED:
+        return _("A mail could not be put as a draft into the mailbox")
     if letter.kind == InternalMessage.Kind.DELAYED and letter.error_code in DELAYS:
         return str(DELAYS[letter.error_code])
     state = "unknown" if letter.kind == InternalMessage.Kind.UNKNOWN else letter.kind

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailsettings.changes.book import Book, Objection, Owner, Refused, name_of, own_values, owner_filter, set_of, tenant_of
+from mailsettings.core.mailboxes import IMAP_PASSWORD, imap_binding, shares_password
 from mailsettings.core.parameters import SECRET_KEYS, Holder, Layer, ParameterLevel
 from mailsettings.core.relay import (
     CLIENT_KEY,
@@ -30,11 +31,14 @@ from mailsettings.vault import SecretUnreadable, seal, unseal
 def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved.
 
+    The password for SMTP is sealed for the IMAP server too where one is in force and has no user of its own.
     Raises Refused for a key that is not the client certificate's.
     """
     level = level_of(owner)
     if key == CLIENT_KEY:
         _check_client_key(level.holder.text("client_certificate"), secret)
+    if key == SMTP_PASSWORD and shares_password(level):
+        save_secret(book, owner, IMAP_PASSWORD, secret)
     bound = _binding_of(level, key)
     place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": set_of(owner)}
     known = Secret.objects.filter(**place, key=key, binding=bound).first()
@@ -73,6 +77,8 @@ def renew_consent(owner: str, binding: str, given_at: str, *, refresh_token: str
 
 def forget_secret(book: Book, owner: Owner, key: str) -> None:
     """Delete a stored secret, if there is one."""
+    if key == SMTP_PASSWORD and shares_password(level_of(owner)):
+        forget_secret(book, owner, IMAP_PASSWORD)
     secrets = secrets_of(owner).filter(key=key)
     if secrets:
         secrets.delete()
@@ -103,6 +109,8 @@ def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
                 message = _(
                     "%(name)s: the client key must be entered again, because server, port, TLS or certificate have changed."
                 )
+            elif secret.key == IMAP_PASSWORD:
+                message = _("%(name)s: the IMAP password must be entered again, because server, port, user or TLS have changed.")
             elif secret.key != SMTP_PASSWORD:
                 message = _("%(name)s: the client secret must be entered again, because server, user or authority have changed.")
             book.warnings.append(message % {"name": name_of(holder)})
@@ -124,6 +132,8 @@ def _binding_of(level: Level, key: str) -> str:
     match key:
         case _ if key == SMTP_PASSWORD:
             return binding(level)
+        case _ if key == IMAP_PASSWORD:
+            return imap_binding(level)
         case _ if key == CLIENT_KEY:
             return client_key_binding(level.holder)
         case _:
@@ -186,4 +196,4 @@ def _account_holder(account: EmailAccount) -> Holder:
     return Holder(f"account:{account.pk}", dict(account.values))
 
 
-assert set(SECRET_KEYS) == {SMTP_PASSWORD, CLIENT_KEY, OAUTH_SECRET}  # noqa: S101 (`save_secret` knows these)
+assert set(SECRET_KEYS) == {SMTP_PASSWORD, IMAP_PASSWORD, CLIENT_KEY, OAUTH_SECRET}  # noqa: S101 (`save_secret` knows these)

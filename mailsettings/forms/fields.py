@@ -239,6 +239,6 @@ def _say_secret(entry: Entry) -> str:
     message = _("Entered on %(day)s; must be entered again because server, user, authority or client have changed.")
     if entry.key == "client_key":
         message = _("Entered on %(day)s; must be entered again because server, port, TLS or certificate have changed.")
-    if entry.key == "smtp_password":
+    if entry.key in {"smtp_password", "imap_password"}:
         message = _("Entered on %(day)s; must be entered again because server, port, user or TLS have changed.")
     return format_html('<strong class="is-error">{}</strong>', message % {"day": day})

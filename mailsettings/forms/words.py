@@ -31,6 +31,15 @@ HELP: Mapping[str, Promise] = {
         "Allows send systems 2 to 5 without “Check sender”, although everybody can send as anybody."
     ),
     "imap_server": gettext_lazy("For drafts, copies in the Sent folder and bounces."),
+    "imap_port": gettext_lazy("Empty takes the usual one: 993 with implicit TLS, 143 otherwise."),
+    "imap_tls": gettext_lazy("How the connection to the mailbox is encrypted; it never falls back to an unencrypted one."),
+    "imap_user": gettext_lazy(
+        "Whose mailbox gets the drafts; empty takes the user for SMTP, in the general settings only where it is the sender."
+    ),
+    "imap_password": gettext_lazy(
+        "Stored encrypted, for exactly this IMAP server, port, TLS and user. Without a user for IMAP, entering the SMTP password "
+        "stores it here too."
+    ),
     "send_option": gettext_lazy("Whether mail goes out over the mail server or opens in the user's own mail client."),
     "sender_address": gettext_lazy("user@domain or Name <user@domain>; it counts where no account gives an address."),
     "always_use_sender_address": gettext_lazy(

@@ -34,8 +34,8 @@ PORTS: Final = {"starttls": 587, "implicit": 465, "off": 25}
 CONNECTION_KEYS: Final = {
     "smtp_server", "smtp_port", "smtp_tls", "smtp_tls_min", "smtp_user", "smtp_password", "allow_plain_auth", "ca_certificate",
     "send_system", "confirm_shared_identity", "ews_url", "ews_auth", "ews_version", "ntlm_domain", "oauth_authority",
-    "oauth_tenant", "oauth_client_id", "oauth_client_secret", "graph_url", "imap_server", "max_connections", "per_minute",
-    "per_day", "unknown_policy", "give_up_hours",
+    "oauth_tenant", "oauth_client_id", "oauth_client_secret", "graph_url", "imap_server", "imap_port", "imap_tls",
+    "imap_user", "imap_password", "max_connections", "per_minute", "per_day", "unknown_policy", "give_up_hours",
 }  # fmt: skip
 
 

@@ -487,4 +487,8 @@ def test_the_admin_logs_in_with_the_portals_users(cast: None) -> None:
 
 
 def test_no_secret_parameter_is_ever_echoed() -> None:
-    assert {key for key, row in PARAMETERS.items() if row.kind is Kind.SECRET} == {"smtp_password", "oauth_client_secret"}
+    assert {key for key, row in PARAMETERS.items() if row.kind is Kind.SECRET} == {
+        "smtp_password",
+        "imap_password",
+        "oauth_client_secret",
+    }

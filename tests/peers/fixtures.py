@@ -38,7 +38,7 @@ PROGRAMS = {
 LOOPBACK = ("127.0.0.0/8",)
 PORTS = (
     *("mx", "clear", "cram", "login", "submission", "smtps", "expired", "wrongname", "selfsigned", "oldtls", "rate", "oauth"),
-    "mutual",
+    *("mutual", "oauthclear"),
     *("imap", "imaps", "dovesub", "introspect", "kdc", "fault", "stripped", "inject"),
 )
 USERS = {

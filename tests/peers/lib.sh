@@ -20,6 +20,7 @@ HERE="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 : "${P_LOGIN:=12529}"                  # AUTH LOGIN alone, without TLS
 : "${P_RATE:=12528}"                   # no TLS/AUTH, 3 messages a minute, 2 connections at once
 : "${P_OAUTH:=12589}"                  # STARTTLS, Postfix + Dovecot SASL: XOAUTH2 OAUTHBEARER PLAIN LOGIN GSSAPI
+: "${P_OAUTHCLEAR:=12593}"               # the same without TLS
 : "${P_IMAP:=12143}"
 : "${P_IMAPS:=12993}"
 : "${P_DOVESUB:=12687}"                # Dovecot's own submission server (STARTTLS)

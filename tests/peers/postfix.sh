@@ -114,6 +114,9 @@ $auth
   -o smtpd_tls_security_level=encrypt -o smtpd_tls_auth_only=yes
   -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=$PEERS_STATE/run/dovecot-sasl
 $auth
+127.0.0.1:$P_OAUTHCLEAR inet n - n - - smtpd
+  -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=$PEERS_STATE/run/dovecot-sasl
+$auth
 pickup    unix  n       -       n       60      1       pickup
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr

@@ -4,7 +4,7 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.peers.fixtures import Kerberos, Peers, Postfix
+from tests.peers.graph_standin import App, GraphStandIn
 from tests.services import free_port
 
 ANNA = "anna@test.local"
@@ -96,13 +97,15 @@ class Column(ABC):
 class SmtpColumn(Column):
     """Over a real Postfix, whatever the log-in; `login` gives its parameters."""
 
+    ports: ClassVar[tuple[str, str]] = ("submission", "clear")  # with STARTTLS, and without TLS
+
     @abstractmethod
     def login(self, *, right: bool) -> dict[str, Any]: ...
 
     @contextmanager
     def arrange(self, situation: Situation) -> Iterator[Arranged]:
         login = self.login(right=situation is not Situation.WRONG_CREDENTIALS)
-        usual = {**login, **self._server("submission"), "sender_address": ANNA}
+        usual = {**self._server(self.ports[0]), "sender_address": ANNA, **login}
         match situation:
             case Situation.REFUSED_FOR_GOOD:
                 yield Arranged(usual, ["reject-a@kunde.example"])
@@ -113,12 +116,12 @@ class SmtpColumn(Column):
             case Situation.SENDER_REFUSED:
                 yield Arranged({**usual, "sender_address": "bernd@test.local"})
             case Situation.REPLY_LOST:
-                with reply_losing(self._postfix.ports["clear"]) as port:
+                with reply_losing(self._postfix.ports[self.ports[1]]) as port:
                     yield Arranged({**usual, "smtp_port": port, "smtp_tls": "off"})
             case Situation.SERVER_GONE:
                 yield Arranged({**usual, "smtp_port": free_port()})
             case Situation.WRONG_CERTIFICATE:
-                yield Arranged({**usual, **self._server("wrongname"), "smtp_tls": "implicit"})
+                yield Arranged({**usual, "smtp_port": self._postfix.ports["wrongname"], "smtp_tls": "implicit"})
             case _:
                 yield Arranged(usual)
 
@@ -163,7 +166,76 @@ class KerberosColumn(SmtpColumn):
         return {"confirm_shared_identity": True}
 
 
-COLUMNS: tuple[type[Column], ...] = (PasswordColumn, KerberosColumn, NtlmColumn)
+def as_program(authority: GraphStandIn, *, right: bool) -> dict[str, Any]:
+    """The parameters of a program that gets its tokens from this authority."""
+    return {
+        "smtp_user": ANNA,
+        "oauth_authority": authority.authority,
+        "oauth_tenant": "huber.example",
+        "oauth_client_id": "portal",
+        "oauth_client_secret": App().secret if right else "Falsches-Geheimnis-9",
+    }
+
+
+class OAuthColumn(SmtpColumn):
+    """The tokens come from the stand-in of an authority; Postfix has them checked by Dovecot."""
+
+    systems = (8, 9)
+    ports = ("oauth", "oauthclear")
+
+    @contextmanager
+    def arrange(self, situation: Situation) -> Iterator[Arranged]:
+        self.request.getfixturevalue("dovecot")
+        with GraphStandIn(apps={"portal": App(mailbox=ANNA)}) as self._authority, super().arrange(situation) as arranged:
+            yield arranged
+
+    def login(self, *, right: bool) -> dict[str, Any]:
+        authorities = self._postfix.ca_certificate + self._authority.ca_pem
+        return {**as_program(self._authority, right=right), "ca_certificate": authorities}
+
+
+class GraphColumn(Column):
+    """Over the stand-in of Graph, which refuses by itself where it can, and is told to where that would need the real one."""
+
+    systems = (10, 11)
+    impossible = {Situation.PARTLY_REFUSED: "Graph takes a mail for all its recipients or for none"}
+
+    @contextmanager
+    def arrange(self, situation: Situation) -> Iterator[Arranged]:
+        with ExitStack() as stack:
+            self._service = service = stack.enter_context(GraphStandIn(apps={"portal": App(mailbox=ANNA)}))
+            login = as_program(service, right=situation is not Situation.WRONG_CREDENTIALS)
+            usual = {**login, "graph_url": service.graph_url, "ca_certificate": service.ca_pem, "sender_address": ANNA}
+            match situation:
+                case Situation.REFUSED_FOR_GOOD:
+                    yield Arranged(usual, ["kunde@invalid.test.local"])
+                case Situation.REFUSED_FOR_NOW:
+                    service.faults.append("throttle:30")
+                    yield Arranged(usual)
+                case Situation.SENDER_REFUSED:
+                    yield Arranged({**usual, "sender_address": "bernd@test.local"})
+                case Situation.REPLY_LOST:
+                    service.faults.append("drop")
+                    yield Arranged(usual)
+                case Situation.SERVER_GONE:
+                    yield Arranged({**usual, "graph_url": self._elsewhere(f"https://localhost:{free_port()}")})
+                case Situation.WRONG_CERTIFICATE:
+                    stranger = stack.enter_context(GraphStandIn())  # of another certificate authority
+                    yield Arranged({**usual, "graph_url": self._elsewhere(stranger.authority)})
+                case _:
+                    yield Arranged(usual)
+
+    def arrived(self, message_id: str, expected: int) -> int:
+        """Nothing to wait for: it is there before the answer."""
+        return sum(taken.message_id == message_id for taken in self._service.taken)
+
+    def _elsewhere(self, resource: str) -> str:
+        """A Graph at another address, for which the authority gives tokens too."""
+        self._service.others.add(resource)
+        return f"{resource}/v1.0"
+
+
+COLUMNS: tuple[type[Column], ...] = (PasswordColumn, KerberosColumn, NtlmColumn, OAuthColumn, GraphColumn)
 
 
 @contextmanager

@@ -236,7 +236,7 @@ def test_nothing_open_and_nothing_accepted_is_never_sent() -> None:
         ("deferred", "cancelled failed held partly_sent sending"),
         ("sent", ""),
         ("partly_sent", "new"),
-        ("failed", "new"),
+        ("failed", "held new"),
         ("unknown", "new partly_sent sent"),
         ("cancelled", "new"),
     ],

@@ -1,0 +1,239 @@
+"""Mails that wait for the mail client put as drafts into the user's mailbox, by a worker or while somebody waits (X1, M2, U2)."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from mailjobs import draft_queue, notices, sharing, tokens
+from mailjobs.collecting import Database
+from mailjobs.core.envelope import Phase, TransportError, Trouble
+from mailjobs.core.plan import Hold
+from mailjobs.core.reply import ReplyClass, classify
+from mailjobs.core.retry import given_up, next_try
+from mailjobs.drafts import Withheld, eml_of, redirected_now
+from mailjobs.mailboxes import Missing, NoMailbox, Target, target_of
+from mailjobs.models import FrozenMail, MailDraft, MailJob, StateChoices
+from mailjobs.transports.drafts_imap import Placed, put_draft
+from mailjobs.transports.graph import GraphSession
+from mailsettings import policy_lock
+from mailsettings.changes import audit
+from mailsettings.core.send_systems import Over
+from mailsettings.models import User
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 4  # mailboxes that one worker puts drafts into at the same time
+SECONDS = 200.0  # for one draft: less than its lease
+SHORT_SECONDS = 30.0  # where somebody waits for it
+GIVE_UP_HOURS = 24
+NO_MAILBOX = "no_mailbox"
+NEEDS_PASSWORD = "mailbox_password_needed"  # noqa: S105 (a code, no secret)
+LOGIN_PAUSED = "mailbox_login_paused"
+NOT_WAITING = "not_waiting"  # it was withdrawn, or waits for somebody else
+INTERNAL = "internal_error"
+_TRIED_AGAIN = frozenset(
+    {
+        ReplyClass.RETRY,
+        ReplyClass.HOST_UNKNOWN,
+        ReplyClass.TLS_RETRY,
+        ReplyClass.THROTTLED,
+        ReplyClass.QUOTA,
+        ReplyClass.TEMPORARY,
+        ReplyClass.LOST_BEFORE_BODY,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why a draft is not there: a code of this module or an error as it is stored; whether later may be better."""
+
+    error: str
+    temporary: bool = False
+    uncertain: bool = False
+    silent: bool = False  # nothing that anybody needs to be told: it never was set up
+
+
+async def put_due(database: Database, ended: Callable[[], bool]) -> None:
+    """Put all drafts that are due, a few mailboxes at once; until there are none or the worker ends."""
+    async with asyncio.TaskGroup() as group:
+        for _number in range(AT_ONCE):
+            group.create_task(_put_one_after_the_other(database, ended))
+
+
+def put_now(reader: User, job: MailJob) -> MailDraft | None:
+    """Put this mail's draft now, once, and give what became of it; None where a worker is about it, or it is not to be put.
+
+    Audited; `reader` is who asks.
+    """
+    draft = draft_queue.claim_this(job.pk)
+    if draft is None:
+        return None
+    audit(reader.login, job.tenant, "draft", str(job.pk), {"jobs": [job.pk]})
+    asyncio.run(_alone(draft))
+    return MailDraft.objects.get(pk=draft.pk)
+
+
+async def _alone(draft: MailDraft) -> None:
+    database = Database()
+    try:
+        await _put(draft, database, by_itself=False)
+    finally:
+        await asyncio.to_thread(database.close)
+
+
+async def _put_one_after_the_other(database: Database, ended: Callable[[], bool]) -> None:
+    while not ended():
+        draft = await database(draft_queue.claim)
+        if draft is None:
+            return
+        await _put(draft, database, by_itself=True)
+
+
+async def _put(draft: MailDraft, database: Database, *, by_itself: bool) -> None:
+    """Whatever happens, what became of it is written down."""
+    try:
+        async with asyncio.timeout(SECONDS if by_itself else SHORT_SECONDS):
+            failure = await _try(draft, database, by_itself=by_itself)
+    except TransportError as error:
+        failure = _failure_of(error)
+    except TimeoutError:
+        failure = _Failure(Trouble.TIMEOUT, temporary=True, uncertain=True)
+    except Exception:
+        log.exception("a draft could not be put", job=draft.pk)
+        failure = _Failure(INTERNAL)
+    if failure is not None:
+        await database(_settle, draft, failure, by_itself)
+
+
+async def _try(draft: MailDraft, database: Database, *, by_itself: bool) -> _Failure | None:
+    try:
+        target: Target = await database(target_of, draft.job)
+    except NoMailbox as none:
+        missing = none.missing is Missing.NO_MAILBOX
+        return _Failure(NO_MAILBOX if missing else NEEDS_PASSWORD, silent=missing)
+    if by_itself and await database(_is_refused, target):
+        return _Failure(LOGIN_PAUSED, temporary=True)
+    ready = _Ready(draft, database)
+    try:
+        placed = await (_over_graph if target.over is Over.GRAPH else _over_imap)(draft, target, ready, database)
+    except TransportError as error:
+        if _refuses_login(error):
+            await database(_pause, target, str(error))
+        raise
+    if placed is None:
+        return _Failure(ready.withheld, silent=ready.withheld == NOT_WAITING)
+    await database(_placed, draft, target, placed)
+    return None
+
+
+class _Ready:
+    """The octets of the mail as the policies of the last moment have it (U2, C3); `withheld`: why it must not go."""
+
+    def __init__(self, draft: MailDraft, database: Database) -> None:
+        self._draft, self._database = draft, database
+        self.withheld = ""
+
+    async def __call__(self) -> bytes | None:
+        octets, self.withheld = await self._database(_ready, self._draft)
+        return octets
+
+
+async def _over_imap(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
+    return await put_draft(target.endpoint, ready, message_id=draft.job.message_id, look_first=draft.uncertain)
+
+
+async def _over_graph(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
+    session = await tokens.open_session(target.endpoint, database)
+    try:
+        if not isinstance(session, GraphSession):
+            raise TypeError(session)
+        octets = await ready()
+        if octets is None:
+            return None
+        try:
+            await session.put_draft(draft.job.sender_address, octets)
+        except TransportError as error:
+            if error.reply is None:  # whether it is there, only the mailbox shows
+                raise TransportError(phase=Phase.BODY, trouble=error.trouble, detail=error.detail) from error
+            raise
+        return Placed("")
+    finally:
+        await session.close()
+
+
+def _ready(draft: MailDraft) -> tuple[bytes | None, str]:
+    """Judged and marked in one transaction: a change of policies comes before it, or waits until the draft is there (U2)."""
+    with transaction.atomic():
+        tenant = draft.job.tenant
+        policy_lock.share({tenant.firm_id or tenant.pk})
+        frozen = FrozenMail.objects.filter(job=draft.job).first()
+        draft.job.refresh_from_db(fields=["state", "held_reason", "approved"])
+        if frozen is None or (draft.job.state, draft.job.held_reason) != (StateChoices.HELD, Hold.BY_CLIENT):
+            return None, NOT_WAITING
+        try:
+            octets = eml_of(draft.job, frozen)
+        except Withheld as why:
+            return None, str(why)
+        if not draft_queue.put_on_wire(draft, redirected_now(draft.job)):
+            return None, NOT_WAITING
+        return octets, ""
+
+
+def _placed(draft: MailDraft, target: Target, placed: Placed) -> None:
+    if draft_queue.placed(draft, mailbox=target.name, folder=placed.folder):
+        sharing.opened(_connection(target), target.fingerprint)
+        draft_queue.hurry(draft.job.user_id)
+
+
+def _settle(draft: MailDraft, failure: _Failure, by_itself: bool) -> None:
+    """Tried again later by a worker where that may help; what somebody waits for is tried once (S2)."""
+    uncertain = failure.uncertain and draft_queue.is_on_wire(draft)
+    late = given_up(draft.wanted_at, timezone.now(), GIVE_UP_HOURS)
+    in_doubt = uncertain and _can_be_looked_up(draft)
+    if by_itself and (failure.temporary or in_doubt) and not late:
+        wait = next_try(draft.tries, random.uniform(0.5, 1.5), settings.RETRY_TIME_FACTOR)  # noqa: S311 (no secret)
+        draft_queue.again(draft, failure.error, wait, uncertain=uncertain or draft.uncertain)
+        return
+    with transaction.atomic():
+        if draft_queue.failed(draft, failure.error, uncertain=uncertain) and by_itself and not failure.silent:
+            notices.tell_undrafted(draft.job, failure.error)
+
+
+def _can_be_looked_up(draft: MailDraft) -> bool:
+    """Over IMAP the next try finds a draft that is there already; Graph's is not looked for, and could be there twice."""
+    try:
+        return target_of(draft.job).over is None
+    except NoMailbox:
+        return False
+
+
+def _failure_of(error: TransportError) -> _Failure:
+    means = classify(error.phase, error.reply, error.trouble)
+    if means is ReplyClass.LOST_IN_BODY:
+        return _Failure(str(error), uncertain=True)
+    return _Failure(str(error), temporary=means in _TRIED_AGAIN)
+
+
+def _refuses_login(error: TransportError) -> bool:
+    return classify(error.phase, error.reply, error.trouble) is ReplyClass.LOGIN_REFUSED
+
+
+def _is_refused(target: Target) -> bool:
+    """Whether just these settings were refused before: nothing tries them again by itself (J8)."""
+    connection = _connection(target)
+    return sharing.refused_settings([connection]).get(connection) == target.fingerprint
+
+
+def _pause(target: Target, error: str) -> None:
+    sharing.pause(_connection(target), target.fingerprint, error)
+
+
+def _connection(target: Target) -> int:
+    return sharing.ids_of([target.login])[target.login]

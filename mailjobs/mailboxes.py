@@ -1,0 +1,108 @@
+"""In which mailbox, and over what, the draft of a mail is put: Graph where that is the connection in force, else IMAP (X1)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.conf import settings as installation
+
+from mailjobs.core.envelope import Endpoint
+from mailjobs.judging import request_of
+from mailjobs.models import MailJob
+from mailjobs.routing import Settings, endpoint_of, fingerprint_of, networks_of, secret_of
+from mailsettings.core.facts import AccountFacts, Facts
+from mailsettings.core.mailboxes import Mailbox, decide_mailbox
+from mailsettings.core.parameters import ParameterLevel
+from mailsettings.core.relay import Connection, decide_relay, refuse_relay
+from mailsettings.core.send_systems import Over
+from mailsettings.selectors import world_of
+
+_NO_SYSTEM = -1  # of an endpoint that no mail is sent by
+
+
+class Missing(StrEnum):
+    """Why there is no mailbox to put a draft into."""
+
+    NO_MAILBOX = "no_mailbox"
+    SECRET = "secret_needed"  # noqa: S105 (a code, no secret)
+
+
+class NoMailbox(Exception):
+    """There is none; `missing` says why."""
+
+    def __init__(self, missing: Missing) -> None:
+        self.missing = missing
+        super().__init__(missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A mailbox that may be written to; `login` is what refusals are remembered by (J8), `name` what people call it."""
+
+    over: Over | None  # None: IMAP
+    endpoint: Endpoint
+    login: str
+    fingerprint: str
+    name: str
+
+
+def target_of(job: MailJob) -> Target:
+    """The mailbox for a mail's draft as the settings are now. Raises NoMailbox."""
+    if job.user.tenant is None:
+        raise NoMailbox(Missing.NO_MAILBOX)
+    world = world_of(job.user.tenant, [job.user])
+    facts = world.facts_for(job.user.login, request_of(job))
+    account = world.accounts.get(job.account_id or 0)
+    account = account if account and account.active else None
+    connection = decide_relay(facts, account, job.sender_level).connection
+    if connection is not None and _has_mailboxes(facts, connection):
+        return _over_web(facts, connection, account, job)
+    mailbox = decide_mailbox(facts, account, job.sender_level, job.sender_address)
+    if mailbox is None:
+        raise NoMailbox(Missing.NO_MAILBOX)
+    return _over_imap(facts, mailbox)
+
+
+def is_reachable(job: MailJob) -> bool:
+    """Whether the settings name a mailbox for this mail's draft."""
+    try:
+        target_of(job)
+    except NoMailbox as none:
+        return none.missing is Missing.SECRET  # named, and the attempt will say what is missing
+    return True
+
+
+def _has_mailboxes(facts: Facts, connection: Connection) -> bool:
+    """The firm's own mailboxes are not its Com customers' (T7)."""
+    foreign = facts.tenant.is_com_customer and connection.level == ParameterLevel.FIRM
+    return connection.system.over is Over.GRAPH and not foreign
+
+
+def _over_web(facts: Facts, connection: Connection, account: AccountFacts | None, job: MailJob) -> Target:
+    secret = None if refuse_relay(facts, connection, account) else secret_of(Settings(), connection.secret)
+    if secret is None:
+        raise NoMailbox(Missing.SECRET)
+    endpoint = endpoint_of(facts, connection, secret, "")
+    name = endpoint.username or job.sender_address
+    return Target(connection.system.over, endpoint, connection.key, fingerprint_of(endpoint), name)
+
+
+def _over_imap(facts: Facts, mailbox: Mailbox) -> Target:
+    secret = secret_of(Settings(), mailbox.secret) if mailbox.secret_usable else None
+    if secret is None:
+        raise NoMailbox(Missing.SECRET)
+    server = mailbox.server
+    endpoint = Endpoint(
+        host=mailbox.host,
+        port=mailbox.port,
+        tls=mailbox.tls,
+        send_system=_NO_SYSTEM,
+        username=mailbox.username,
+        secret=secret,
+        tls_min=server.text("smtp_tls_min") or "1.2",
+        ca_certificate=server.text("ca_certificate"),
+        allow_plain_auth=server.switch("allow_plain_auth") is True,
+        allowed_networks=networks_of(facts),
+        ca_file=installation.OUTBOUND_CA_FILE,
+    )
+    login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{mailbox.username.lower()}"
+    return Target(None, endpoint, login, fingerprint_of(endpoint), mailbox.username)

@@ -1,0 +1,95 @@
+"""In which mailbox may a user's drafts be put over IMAP: server and login, looked for as R3 looks for those of SMTP (X1, P5)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailsettings.core.facts import AccountFacts, Facts
+from mailsettings.core.parameters import PARAMETERS, Holder, ParameterLevel
+from mailsettings.core.relay import Level, SecretRef, levels_for
+
+IMAP_PASSWORD = "imap_password"  # noqa: S105 (a key, no secret)
+_PORTS = {"implicit": 993}
+_USUAL_PORT = 143
+_GENERAL = frozenset({ParameterLevel.COM, ParameterLevel.FIRM})
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A mailbox that can be reached by IMAP, with where its sealed password lies; it holds no secret."""
+
+    level: str
+    source: str
+    username: str
+    server: Holder
+    secret: SecretRef
+    secret_usable: bool
+
+    @property
+    def host(self) -> str:
+        return self.server.text("imap_server")
+
+    @property
+    def tls(self) -> str:
+        return imap_tls_of(self.server)
+
+    @property
+    def port(self) -> int:
+        return imap_port_of(self.server)
+
+
+def decide_mailbox(facts: Facts, account: AccountFacts | None, level: str, sender: str) -> Mailbox | None:
+    """The first level of R3 that names a mailbox for this user, None where none does.
+
+    The user for SMTP is a mailbox where it is somebody's own; in general settings only where it is the sender's address, since
+    drafts in a mailbox that the user may not read would be lost. A firm's mailbox is never its Com customers' (T7).
+    """
+    for each in levels_for(facts.layers, account, level):
+        if facts.tenant.is_com_customer and each.name == ParameterLevel.FIRM:
+            continue
+        username, server = username_of(each.holder), server_of(each)
+        is_own = each.holder.text("imap_user") or each.name not in _GENERAL or username.lower() == sender.lower()
+        if not username or server is None or not is_own:
+            continue
+        ref = SecretRef(each.holder.owner, IMAP_PASSWORD, imap_binding(each))
+        usable = each.holder.secrets.get(IMAP_PASSWORD) == ref.binding
+        return Mailbox(each.name, each.source, username, server, ref, usable)
+    return None
+
+
+def imap_binding(login: Level) -> str:
+    """What a password for IMAP is sealed to: server, port, TLS and user (P5, Z7)."""
+    server = server_of(login)
+    endpoint = f"{server.text('imap_server').lower()}:{imap_port_of(server)}:{imap_tls_of(server)}" if server else ""
+    return f"imap|{endpoint}|{username_of(login.holder)}"
+
+
+def shares_password(login: Level) -> bool:
+    """Whether the password for SMTP entered here is the mailbox's too: no user of its own, and one place names both servers.
+
+    Another place's IMAP server need not be the same provider's: it must not be offered the password (Z7).
+    """
+    server, own_user = server_of(login), login.holder.text("imap_user")
+    shares_server = server is not None and server is _first_with(login, "smtp_server")
+    return shares_server and bool(login.holder.text("smtp_user")) and not own_user
+
+
+def username_of(holder: Holder) -> str:
+    return holder.text("imap_user") or holder.text("smtp_user")
+
+
+def server_of(login: Level) -> Holder | None:
+    """The level's own IMAP server, else that of the nearest general settings."""
+    return _first_with(login, "imap_server")
+
+
+def imap_tls_of(server: Holder) -> str:
+    return server.text("imap_tls") or str(PARAMETERS["imap_tls"].default)
+
+
+def imap_port_of(server: Holder) -> int:
+    return server.number("imap_port") or _PORTS.get(imap_tls_of(server), _USUAL_PORT)
+
+
+def _first_with(login: Level, key: str) -> Holder | None:
+    holders: Sequence[Holder] = (login.holder, *login.generals)
+    return next((holder for holder in holders if holder.text(key)), None)
