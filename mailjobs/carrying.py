@@ -88,6 +88,7 @@ class Line:
         self._limit = route.limits.sessions if route.limits.sessions_set else engine.concurrency or route.limits.sessions
         self._waiting: FairQueue[Ready] = FairQueue()
         self._sessions: set[asyncio.Task[None]] = set()
+        self._seats: list[Seat] = []
         self._arrived = asyncio.Event()
         self._proven = self._stopped = self._throttled = False
         self._paced = self._limits.per_minute is not None or self._limits.per_day is not None
@@ -129,6 +130,7 @@ class Line:
             seat = await self._lease()
             if seat is None:
                 return
+            self._seats.append(seat)
             while (ready := await self._next()) is not None:
                 if session is not None and not session.usable:
                     await session.close()
@@ -145,6 +147,7 @@ class Line:
                 await session.close()
             if seat is not None:
                 await seat.recorded()
+                self._seats.remove(seat)
                 await self._close_lease(seat.lease)
             if len(self._sessions) <= 1:
                 await self._leave()
@@ -364,6 +367,7 @@ class Line:
             await database(sharing.pause, self.connection, self.fingerprint, outcome.error)
             await self._stop_all()
         elif outcome.reason in _TROUBLES:
+            await asyncio.gather(*(seat.recorded() for seat in self._seats))  # what the server took counts for what it takes
             await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase, outcome.wait))
         if await database(sharing.is_closed, self.connection):
             await self._stop_all()
