@@ -163,7 +163,7 @@ class Line:
             if grant.lease is not None:
                 engine.sessions.add(grant.lease)
                 self._throttled = self._throttled or grant.throttled
-                return Seat(grant.lease, shaken=grant.shaken, paced=grant.paced or self._paced)
+                return Seat(grant.lease, engine.write_down, shaken=grant.shaken, paced=grant.paced or self._paced)
             loop = asyncio.get_running_loop()
             if engine.direct_deadline is None or loop.time() > engine.direct_deadline:
                 self._ask_again_at = loop.time() + ASK_AGAIN_SECONDS
@@ -377,7 +377,7 @@ class Line:
 
     def _keep(self, seat: Seat, finished: Finished) -> None:
         """A result is written down with the mark of the session's next mail, whose envelope is said meanwhile; else very soon."""
-        seat.write_down, seat.finished = self._engine.write_down, finished
+        seat.finished = finished
         if self._waiting:
             seat.timer = asyncio.get_running_loop().call_later(KEPT_SECONDS, seat.record)
         else:

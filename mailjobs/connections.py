@@ -35,7 +35,8 @@ class Known:
 
     @property
     def preset(self) -> Preset:
-        return preset_of(_host(self.connection), self.connection.send_system)
+        by_smtp = self.connection.system.over is Over.SMTP
+        return preset_of(self.connection.host if by_smtp else self.connection.web_address, self.connection.send_system)
 
     def limits(self, shared: SharedConnection) -> Limits:
         """What holds for it now: set, else the provider's, or less where the server was found to take less."""
@@ -131,9 +132,3 @@ def _number(facts: Facts, connection: Connection, key: str) -> int | None:
     own = connection.server.number(key)
     value = resolve(facts.layers, key).value if own is None else own
     return value if isinstance(value, int) else None
-
-
-def _host(connection: Connection) -> str:
-    if connection.system.over is Over.SMTP:
-        return connection.host
-    return connection.server.text("ews_url") or connection.server.text("graph_url")

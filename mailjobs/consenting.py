@@ -9,10 +9,11 @@ from django.db import transaction
 from mailjobs.core.authorities import Authority, authority_of, consent_scope, mailbox_scope
 from mailjobs.core.envelope import Endpoint, TokenSource, TransportError
 from mailjobs.models import AccessToken
+from mailjobs.routing import networks_of
 from mailjobs.transports.oauth import Asked, Token, consent_address, token_for_code
 from mailsettings.changes import Book, Owner, forget_secret, secrets_of
 from mailsettings.changes.secrets import level_of, save_consent
-from mailsettings.core.parameters import Layer, ParameterLevel, resolve
+from mailsettings.core.parameters import Layer, resolve
 from mailsettings.core.relay import GRAPH, OAUTH_CONSENT, OAUTH_SECRET, oauth_binding
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials, Over, SendSystem
 from mailsettings.models import Consent, EmailAccount, Tenant, User
@@ -59,7 +60,6 @@ def place_of(owner: Owner) -> Place:
     authority, tenant, client = (holder.text(key) for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))
     graph_url = (holder.text("graph_url") or GRAPH) if system.over is Over.GRAPH else ""
     where = authority_of(authority, tenant)
-    firm = next((layer.holder for layer in layers if layer.level is ParameterLevel.FIRM), None)
     return Place(
         owner=owner,
         name=holder.owner,
@@ -76,7 +76,7 @@ def place_of(owner: Owner) -> Place:
             send_system=number,
             ca_certificate=holder.text("ca_certificate"),
             ca_file=installation.OUTBOUND_CA_FILE,
-            allowed_networks=(*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.items("allowed_networks") if firm else ())),
+            allowed_networks=networks_of(layers),
         ),
     )
 

@@ -64,11 +64,12 @@ def _is_plain(results: Sequence[Finished]) -> bool:
 
 def finish(results: Sequence[Finished]) -> None:
     """Record how attempts ended. Needs a transaction."""
-    if connection.vendor == "postgresql" and (usual := [result for result in results if handed_over.is_usual(result)]):
+    usual, others = list[Finished](), list[Finished]()
+    for result in results:
+        (usual if connection.vendor == "postgresql" and handed_over.is_usual(result) else others).append(result)
+    if usual:
         handed_over.record(usual)
-        _finish([result for result in results if not handed_over.is_usual(result)])
-    else:
-        _finish(results)
+    _finish(others)
     if uses := [result.use for result in results if result.use is not None]:
         sharing.end_uses(uses)
 

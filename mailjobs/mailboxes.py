@@ -101,7 +101,7 @@ def _over_imap(facts: Facts, mailbox: Mailbox) -> Target:
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
-        allowed_networks=networks_of(facts),
+        allowed_networks=networks_of(facts.layers),
         ca_file=installation.OUTBOUND_CA_FILE,
     )
     login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{mailbox.username.lower()}"

@@ -80,7 +80,7 @@ def prepare(jobs: Sequence[MailJob], settings: Settings | None = None) -> list[P
     settings = settings or Settings()
     settings.refresh(jobs)
     recipients: dict[int, dict[str, str]] = defaultdict(dict)
-    for job_id, _id, address, state in _rows(_RECIPIENTS, [job.pk for job in jobs]):
+    for job_id, _id, address, state in sorted(_rows(_RECIPIENTS, [job.pk for job in jobs]), key=_IN_ORDER):
         recipients[job_id][address] = state
     routes = [route_of(settings, job) for job in jobs]
     connections = settings.connections_of({route.login for route in routes if isinstance(route, Route)})
@@ -108,11 +108,12 @@ def _loaded(items: Sequence[Prepared]) -> list[Prepared]:
     ready = [item.job.pk for item in items if isinstance(item, Ready)]
     mails = {key: (headers, body) for key, headers, body in _rows(_MAILS, ready)}
     files: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-    for key, offset, data in _rows(_FILES, ready):
+    for key, offset, data in sorted(_rows(_FILES, ready), key=_IN_ORDER):
         files[key].append((offset, bytes(data)))
     return [_load(item, mails, files) if isinstance(item, Ready) else item for item in items]
 
 
+_IN_ORDER = itemgetter(0, 1)  # of the job's recipients, or files
 _RECIPIENTS = "SELECT job_id, id, address, state FROM mailjobs_jobrecipient WHERE job_id"
 _MAILS = "SELECT job_id, headers, body FROM mailjobs_frozenmail WHERE job_id"
 _FILES = """SELECT file.job_id, file."offset", content.data FROM mailjobs_frozenattachment AS file
@@ -126,7 +127,7 @@ def _rows(sql: str, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         found = read(f"{sql} = ANY(%s)", [list(ids)])
     else:
         found = read(f"{sql} IN ({', '.join(['%s'] * len(ids))})", list(ids))
-    return found if sql is _MAILS else sorted(found, key=itemgetter(0, 1))
+    return found
 
 
 def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping[int, list[tuple[int, bytes]]]) -> Prepared:

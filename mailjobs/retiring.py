@@ -64,8 +64,10 @@ def endings_of(connections: Iterable[Connection]) -> list[Ending]:
     found = []
     for connection in connections:
         host = _host(connection)
-        ends, auth = _certificate_end(connection), connection.server.text("ews_auth")
-        for deadline in deadlines_of(connection.send_system, host, ews_auth=auth, certificate_ends=ends, today=today):
+        ends = _certificate_end(connection)
+        for deadline in deadlines_of(
+            connection.send_system, host, ews_auth=connection.ews_auth, certificate_ends=ends, today=today
+        ):
             found.append(Ending(connection.key, _say(deadline, host), deadline.days_left(today), deadline.source))
     return sorted(found, key=lambda ending: (ending.days is None, ending.days or 0))
 
@@ -98,9 +100,8 @@ def _day(day: date | None) -> str:
 def _host(connection: Connection) -> str:
     if connection.system.over is Over.SMTP:
         return connection.host
-    key = "ews_url" if connection.system.over is Over.EWS else "graph_url"
     try:
-        return urlsplit(connection.server.text(key)).hostname or ""
+        return urlsplit(connection.web_address).hostname or ""
     except ValueError:
         return ""
 

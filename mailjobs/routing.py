@@ -25,8 +25,8 @@ from mailjobs.models import MailJob
 from mailjobs.refusals import details_of
 from mailjobs.rows import among, read
 from mailsettings.core.facts import Facts
-from mailsettings.core.parameters import Holder, ParameterLevel, resolve, switched_on
-from mailsettings.core.relay import GRAPH, OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
+from mailsettings.core.parameters import Holder, Layer, ParameterLevel, resolve, switched_on
+from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
 from mailsettings.installation import copied_from
 from mailsettings.models import Consent, PrintModel, Tenant, User
@@ -240,16 +240,16 @@ def secret_of(settings: Settings, ref: SecretRef | None) -> str | None:
     return settings.secrets[place]
 
 
-def networks_of(facts: Facts) -> tuple[str, ...]:
-    """The private networks in which servers of this user may be: the operator's and the firm's (Z6)."""
-    firm = next((layer for layer in facts.layers if layer.level is ParameterLevel.FIRM), None)
+def networks_of(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """The private networks in which servers may be where these layers hold: the operator's and the firm's (Z6)."""
+    firm = next((layer for layer in layers if layer.level is ParameterLevel.FIRM), None)
     return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.holder.items("allowed_networks") if firm else ()))
 
 
 def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
     """All that a transport needs for this connection."""
     server: Holder = connection.server
-    url = _web_address(connection)
+    url = connection.web_address
     consent = _consent(connection.secret)
     by_web = connection.system.over is not Over.SMTP
     return Endpoint(
@@ -266,23 +266,12 @@ def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: s
         client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
-        allowed_networks=networks_of(facts),
+        allowed_networks=networks_of(facts.layers),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
         exchange=_exchange(connection),
         token=_token_source(connection, consent, url),
     )
-
-
-def _web_address(connection: Connection) -> str:
-    """The address of the web service, empty where there is none."""
-    match connection.system.over:
-        case Over.GRAPH:
-            return connection.server.text("graph_url") or GRAPH
-        case Over.EWS:
-            return connection.server.text("ews_url")
-        case Over.SMTP:
-            return ""
 
 
 def _exchange(connection: Connection) -> Exchange | None:

@@ -16,9 +16,9 @@ class Seat:
     """A session that may be open: its lease, what is known of the connection, the last result on its way to the database."""
 
     lease: int
+    write_down: Callable[[Finished], Coroutine[Any, Any, None]]
     shaken: bool
     paced: bool
-    write_down: Callable[[Finished], Coroutine[Any, Any, None]] | None = None
     finished: Finished | None = None
     timer: asyncio.TimerHandle | None = None
     recording: asyncio.Task[None] | None = None
@@ -28,7 +28,7 @@ class Seat:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
-        if self.finished is not None and self.write_down is not None:
+        if self.finished is not None:
             self.recording = asyncio.create_task(self.write_down(self.finished))
             self.finished = None
 

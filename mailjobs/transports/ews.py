@@ -6,7 +6,6 @@ was taken, not that it arrived.
 
 import asyncio
 import re
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Self
@@ -19,13 +18,12 @@ from mailjobs.transports import ews_soap
 from mailjobs.transports.ews_discovery import discover
 from mailjobs.transports.ews_soap import SENT, Request, Said, Writer
 from mailjobs.transports.http_login import HttpLogin
-from mailjobs.transports.https import DEFAULT_TIMEOUTS, Answer, BeforeBody, Https, Timeouts, Withdrawn, endpoint_of
-from mailjobs.transports.transcript import Transcript, hide, printable
+from mailjobs.transports.https import DEFAULT_TIMEOUTS, Answer, BeforeBody, Timeouts, Withdrawn, endpoint_of
+from mailjobs.transports.transcript import hide, printable
 from mailjobs.transports.web_reply import LONGEST_TEXT, reply_of
+from mailjobs.transports.web_session import LOST, WebSession
 
 LOOK_AFTER = (0.0, 2.0, 5.0)  # seconds before each look for a mail whose reply was lost
-_RENEW_SECONDS = 60.0  # before a token ends it opens no further mail
-_LOST = frozenset({502, 504})  # a gateway lost the answer: nobody knows what became of the request
 _NOT_DONE_IN_TIME = "ErrorTimeoutExpired"
 _NO_MAILBOX = re.compile(r"Error(AccessDenied|Impersonat\w+|NonExistentMailbox)")
 
@@ -54,18 +52,14 @@ async def find(endpoint: Endpoint, message_id: str, sender: str, *, timeouts: Ti
         await session.close()
 
 
-class EwsSession:
+class EwsSession(WebSession):
     """Takes mails one after the other; made by `open`."""
 
     def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
-        self.endpoint = endpoint
+        super().__init__(endpoint, timeouts)
         self.exchange = endpoint.exchange or Exchange()
         kind = "oauth2" if endpoint.token is not None else self.exchange.auth
-        self._https = Https(endpoint, timeouts=timeouts)
         self._login = HttpLogin(self._https, endpoint, kind)
-        self._transcript = Transcript()
-        self._mails_begun = 0
-        self._open = True
 
     @classmethod
     async def open(cls, endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Self:
@@ -74,31 +68,7 @@ class EwsSession:
             raise TransportError(phase=Phase.AUTH, trouble=Trouble.MAILBOX_MISSING)
         url = endpoint.url or await discover(endpoint, timeouts=timeouts)
         session = cls(endpoint_of(url, endpoint), timeouts)
-        try:
-            await session._try_login()
-        except TransportError as error:
-            await session.close()
-            error.transcript = tuple(session.transcript)
-            raise
-        except BaseException:
-            await session.close()
-            raise
-        return session
-
-    @property
-    def usable(self) -> bool:
-        return self._open and time.monotonic() < self.endpoint.secret_until - _RENEW_SECONDS
-
-    @property
-    def transcript(self) -> list[str]:
-        return self._transcript.lines
-
-    def begin_transcript(self) -> list[str]:
-        """A fresh list for a new mail; the first mail's goes on with the lines of the connection."""
-        if self._mails_begun:
-            self._transcript = Transcript()
-        self._mails_begun += 1
-        return self.transcript
+        return await session._opened(session._try_login())
 
     async def submit(
         self, envelope: Envelope, message: Sequence[bytes | Iterable[bytes]] | bytes, *, size: int, before_body: BeforeBody
@@ -139,11 +109,6 @@ class EwsSession:
         request = await asyncio.to_thread(lambda: self._writer(sender).save(draft_mail(octets)))
         _well(*await self._call(request, last=True))
         return (self.endpoint.username or sender) if self._for_all else ""
-
-    async def close(self) -> None:
-        """Never raises for the network."""
-        self._open = False
-        await self._https.close()
 
     async def _try_login(self) -> None:
         """Ask for something small; where each mail's sender names the mailbox, the first mail is the first to ask."""
@@ -230,7 +195,7 @@ class EwsSession:
             return HandOver(error=TransportError(phase=Phase.AUTH, reply=reply))
         if 300 <= reply.code < 400:  # sent on to elsewhere, which is not followed: nothing was taken
             return HandOver(error=TransportError(phase=Phase.MAIL, trouble=Trouble.BAD_REPLY, detail=str(reply)))
-        if reply.code in _LOST or reply.code == 500 or not 400 <= reply.code < 600:
+        if reply.code in LOST or reply.code == 500 or not 400 <= reply.code < 600:
             return HandOver(error=TransportError(phase=Phase.BODY, trouble=Trouble.BAD_REPLY, detail=str(reply)))
         return _for_all(envelope, reply)
 

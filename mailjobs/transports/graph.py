@@ -5,7 +5,6 @@ Graph has no envelope: it sends to whom the mail's own fields name, all or none.
 
 import base64
 import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self
 from urllib.parse import quote
@@ -13,12 +12,10 @@ from urllib.parse import quote
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, Reply, TransportError, Trouble
 from mailjobs.core.web_mail import MOST_WHOLE, WebMail, web_mail
 from mailjobs.transports.graph_draft import Draft
-from mailjobs.transports.https import DEFAULT_TIMEOUTS, Answer, BeforeBody, Https, Timeouts, Withdrawn, endpoint_of
-from mailjobs.transports.transcript import Transcript
+from mailjobs.transports.https import DEFAULT_TIMEOUTS, Answer, BeforeBody, Timeouts, Withdrawn, endpoint_of
 from mailjobs.transports.web_reply import reply_of
+from mailjobs.transports.web_session import LOST, WebSession
 
-_RENEW_SECONDS = 60.0  # before a token ends it opens no further mail
-_LOST = frozenset({502, 504})  # a gateway lost the answer: nobody knows what became of the request
 _NO_PERMISSION = re.compile(r"ErrorAccessDenied|Authorization_\w+")
 _MIME = {"Content-Type": "text/plain"}
 
@@ -36,46 +33,18 @@ async def verify(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -
     return await open_session(endpoint, timeouts=timeouts)
 
 
-class GraphSession:
+class GraphSession(WebSession):
     """Takes mails one after the other; made by `open`."""
 
     def __init__(self, endpoint: Endpoint, timeouts: Timeouts) -> None:
-        self.endpoint = endpoint
-        self._https = Https(endpoint, timeouts=timeouts)
+        super().__init__(endpoint, timeouts)
         self._base = endpoint.url.rstrip("/")
-        self._transcript = Transcript()
-        self._mails_begun = 0
-        self._open = True
 
     @classmethod
     async def open(cls, endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> Self:
         """See `open_session`."""
         session = cls(endpoint_of(endpoint.url, endpoint), timeouts)
-        try:
-            await session._try_token()
-        except TransportError as error:
-            await session.close()
-            error.transcript = tuple(session.transcript)
-            raise
-        except BaseException:
-            await session.close()
-            raise
-        return session
-
-    @property
-    def usable(self) -> bool:
-        return self._open and time.monotonic() < self.endpoint.secret_until - _RENEW_SECONDS
-
-    @property
-    def transcript(self) -> list[str]:
-        return self._transcript.lines
-
-    def begin_transcript(self) -> list[str]:
-        """A fresh list for a new mail; the first mail's goes on with the lines of the connection."""
-        if self._mails_begun:
-            self._transcript = Transcript()
-        self._mails_begun += 1
-        return self.transcript
+        return await session._opened(session._try_token())
 
     async def submit(
         self, envelope: Envelope, message: Sequence[bytes | Iterable[bytes]] | bytes, *, size: int, before_body: BeforeBody
@@ -113,11 +82,6 @@ class GraphSession:
         mailbox = self._mailbox(sender)
         await Draft(mailbox, self._call, WebMail(octets)).make()
         return self.endpoint.username or ("" if self._is_one_mailbox else sender)
-
-    async def close(self) -> None:
-        """Never raises for the network."""
-        self._open = False
-        await self._https.close()
 
     async def _send_whole(self, envelope: Envelope, mail: WebMail, before_body: BeforeBody) -> Answer:
         url = f"{self._mailbox(envelope.sender)}/sendMail"
@@ -164,7 +128,7 @@ class GraphSession:
         """A definite answer decides; one of a gateway that lost the service's leaves it open."""
         reply = reply_of(answer, [self.endpoint.secret])
         said = reply.text.removeprefix("HTTP").strip()
-        if answer.status in _LOST or (answer.status == 500 and not said) or not 200 <= answer.status < 600:
+        if answer.status in LOST or (answer.status == 500 and not said) or not 200 <= answer.status < 600:
             return HandOver(error=TransportError(phase=Phase.BODY, trouble=Trouble.BAD_REPLY, detail=str(reply)))
         return self._outcome(envelope, reply)
 

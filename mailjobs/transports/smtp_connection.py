@@ -53,7 +53,6 @@ class SmtpConnection:
         self._pipelining = pipelining
         self._protocol = PipelineProtocol(asyncio.get_running_loop())
         self._transcript = Transcript()
-        self._mails_begun = 0
         self._auth_begun = False
 
     @classmethod
@@ -105,11 +104,8 @@ class SmtpConnection:
         return ipaddress.ip_address(self._address("peername")).is_loopback
 
     def begin_transcript(self) -> list[str]:
-        """A fresh list for a new mail; the first mail's goes on with the lines of the connection."""
-        if self._mails_begun:
-            self._transcript = Transcript()
-        self._mails_begun += 1
-        return self.transcript
+        """See `Transcript.begin`."""
+        return self._transcript.begin()
 
     async def auth(self, mechanism: str, respond: Respond, *, initial: bytes | None = None) -> Reply:
         """One SASL exchange (RFC 4954), the only one of this session; the transcript shows its results only.

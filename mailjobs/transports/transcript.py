@@ -21,6 +21,14 @@ class Transcript:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self._mail_begun = False
+
+    def begin(self) -> list[str]:
+        """A fresh list for a new mail; the first mail's goes on with the lines of the connection."""
+        if self._mail_begun:
+            self.lines = []
+        self._mail_begun = True
+        return self.lines
 
     def client(self, text: str) -> None:
         self._add("C: ", text)

@@ -103,14 +103,22 @@ class Connection:
         return f"{self._place}|{login.lower()}|{self.send_system - self.send_system % 2}"
 
     @property
-    def _place(self) -> str:
+    def web_address(self) -> str:
+        """The address of the web service; empty over SMTP, and where autodiscover is to find it."""
         match self.system.over:
-            case Over.SMTP:
-                return f"{self.host.lower()}:{self.port}"
-            case Over.EWS:  # what autodiscover finds is nobody else's: two firms may call their users alike
-                return self.server.text("ews_url") or f"autodiscover {self.login.owner}"
             case Over.GRAPH:
                 return self.server.text("graph_url") or GRAPH
+            case Over.EWS:
+                return self.server.text("ews_url")
+            case Over.SMTP:
+                return ""
+
+    @property
+    def _place(self) -> str:
+        if self.system.over is Over.SMTP:
+            return f"{self.host.lower()}:{self.port}"
+        # What autodiscover finds is nobody else's: two firms may call their users alike.
+        return self.web_address or f"autodiscover {self.login.owner}"
 
     @property
     def shared_identity(self) -> bool:

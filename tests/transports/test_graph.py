@@ -1,6 +1,5 @@
 """Send systems 10 and 11 against a strict stand-in of Graph: what is handed over, refused, lost and withdrawn."""
 
-import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,12 +9,12 @@ import pytest
 
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TokenSource, TransportError, Trouble
 from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
-from mailjobs.core.mime import Base64Lines
 from mailjobs.core.reply import ReplyClass
 from mailjobs.transports import graph, https, registry
 from mailjobs.transports.graph import GraphSession
 from tests.peers.graph_standin import GraphStandIn
 from tests.peers.tokens import SMTP_AUDIENCE, issue
+from tests.transports.web_letters import WebLetter
 
 OFFICE = "office@test.local"
 CLIENT = "kunde@kanzlei.test"
@@ -46,33 +45,12 @@ def endpoint(service: GraphStandIn, *, scope: str = "Mail.Send", seconds: float 
     return replace(made, **changes)
 
 
-class Letter:
-    """A mail of its own as ready wire bytes, and whether it may go on when it is asked."""
+class Letter(WebLetter):
+    """From the mailbox of the tests to a customer."""
 
     def __init__(self, *files: bytes, to: str = CLIENT, sender: str = OFFICE, go_on: bool = True, head: str = "") -> None:
-        self.message_id = f"<{uuid.uuid4()}@test.local>"
-        lines = [f"From: {sender}", f"To: {to}", "Subject: Test", f"Message-ID: {self.message_id}", "MIME-Version: 1.0"]
-        lines += [head] if head else []
-        headers = "".join(f"{line}\r\n" for line in [*lines, 'Content-Type: multipart/mixed; boundary="=_b"'])
-        self.parts: list[bytes | Base64Lines] = [
-            headers.encode(),
-            b"\r\n--=_b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n..ein Punkt\r\nGr\xc3\xbc\xc3\x9fe\r\n",
-        ]
-        for number, data in enumerate(files):
-            about = f'Content-Disposition: attachment; filename="{number}.pdf"\r\nContent-Transfer-Encoding: base64'
-            part = f"--=_b\r\nContent-Type: application/pdf\r\n{about}\r\n\r\n"
-            self.parts += [part.encode(), Base64Lines(data)]
-        self.parts.append(b"--=_b--\r\n")
-        self.sender, self.go_on, self.asked = sender, go_on, 0
-
-    async def before_body(self) -> bool:
-        self.asked += 1
-        return self.go_on
-
-    async def over(self, session: GraphSession, *recipients: str) -> HandOver:
-        return await session.submit(
-            Envelope(self.sender, recipients or (CLIENT,)), self.parts, size=1, before_body=self.before_body
-        )
+        fields = [f"From: {sender}", f"To: {to}", "Subject: Test", *([head] if head else [])]
+        super().__init__(fields, files, to=CLIENT, sender=sender, go_on=go_on)
 
 
 @asynccontextmanager
