@@ -17,7 +17,7 @@ from mailjobs.core.redirect import rewrite
 from mailjobs.judging import Barred, Held, originals_of
 from mailjobs.models import WAITING_STATES, MailJob, RecipientStateChoices, SharedConnection
 from mailjobs.routing import Broken, Route, Settings, route_of
-from mailjobs.rows import among, read
+from mailjobs.rows import read
 from mailsettings.core.addresses import parse_recipient
 
 SMALL = 256 * 1024  # octets of a mail that is read before its turn
@@ -148,8 +148,7 @@ def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping
 
 
 def _renew(items: Sequence[Ready], settings: Settings) -> list[Prepared]:
-    these, tenants = among("id", {tenant for item in items for tenant in item.route.tenant_ids})
-    epochs = dict(read(f"SELECT id, policy_epoch FROM mailsettings_tenant WHERE {these}", tenants))
+    epochs = queue.epochs_now({tenant for item in items for tenant in item.route.tenant_ids})
     stale = [item.job.pk for item in items if sum(epochs[tenant] for tenant in item.route.tenant_ids) != item.route.policy_stamp]
     if not stale:
         return list(items)

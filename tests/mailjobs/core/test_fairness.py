@@ -181,4 +181,4 @@ def test_delivery_4_who_comes_next_can_be_looked_at_without_being_taken() -> Non
         queue.push(f"run {number}", 1, LATER)
     queue.push("single", 2, NOW)
     assert set(queue.upcoming(3)) == {"run 0", "single", "run 1"}
-    assert queue.upcoming(9) and len(queue.upcoming(9)) == len(queue) == 5
+    assert len(queue.upcoming(9)) == len(queue) == 5
