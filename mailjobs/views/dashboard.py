@@ -1,6 +1,6 @@
 """The overview: how it stands, how my mail goes, what is left of the first hour, what went wrong last (ui 9)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -44,6 +44,8 @@ from mailsettings.selectors import facts_of, general_layers
 
 WAITING = (StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING, StateChoices.HELD)
 INCIDENTS = 5
+# Called for who reads the overview; a card has `title`, `text`, `url`, `label` and `broken`. None: no card.
+cards: list[Callable[[User], Mapping[str, object] | None]] = []
 LOOKED_AT = 200  # latest failed jobs whose incidents are looked at, beside those that are still open
 WAITS = {
     Hold.HELD_BY_FIRM: ngettext_lazy(
@@ -87,6 +89,7 @@ class Dashboard(Page):
             how=_how_mail_goes(reader, discretion),
             waiting=_waiting(reader),
             endings=_endings(reader),
+            cards=[card for ask in cards if (card := ask(reader)) is not None],
             steps=steps if any(not step.done for step in steps) else [],
             incidents=_incidents(reader, discretion),
         )
