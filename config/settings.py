@@ -222,6 +222,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "mailjobs.purge", "schedule": 3600.0},
+    "drift watch": {"task": "diagnostics.watch_connections", "schedule": 600.0},
     "delay notices": {"task": "mailjobs.delay_notices", "schedule": 60.0},
 }
 
