@@ -37,7 +37,7 @@ class _Wrong(Exception):
 
 @dataclass(slots=True)
 class SpfAnswer:
-    """`why` of a permerror: `syntax`, `lookups`, `void`, `several` or `include`; `included`: the domains whose records were used."""
+    """`why` of a permerror: syntax, lookups, void, several or include; `included`: the domains whose records were used."""
 
     result: Spf
     record: str = ""

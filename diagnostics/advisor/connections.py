@@ -63,7 +63,8 @@ def shared_identity(ground: Ground) -> Iterable[Place]:
     Severity.WARNING,
     _("Com users send directly"),
     _(
-        "They wait for the mail server with every mail, and a fault loses it. Choose the asynchronous send system, 1 instead of 0."
+        "They wait for the mail server with every mail, and a fault loses it. Choose the asynchronous send system, 1 "
+        "instead of 0."
     ),
     "settings",
 )
@@ -190,7 +191,8 @@ def ca_certificate_ends(ground: Ground) -> Iterable[Place]:
     Severity.ERROR,
     _("Logins that the mail server refuses"),
     _(
-        "The password has probably changed. Their mails wait, so that the account is not locked: enter it, then release the connection."
+        "The password has probably changed. Their mails wait, so that the account is not locked: enter it, then release"
+        " the connection."
     ),
     "connections",
 )

@@ -32,7 +32,7 @@ Fixer = Callable[[Book, Ground], None]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`title`: what is wrong, `why`: what may come of it and what to do (lazy texts); `page`: the URL name of where it is changed."""
+    """`title`: what is wrong; `why`: what may come of it and what to do; both lazy. `page`: the URL name of where it is changed."""
 
     code: str
     severity: Severity

@@ -14,8 +14,26 @@ from mailsettings.core.send_systems import Role, SendsAsFirm, Stage
 from mailsettings.leavers import still_named
 
 _FREE = frozenset(
-    "gmail.com googlemail.com gmx.at gmx.de gmx.net gmx.ch web.de t-online.de outlook.com hotmail.com live.com icloud.com yahoo.com "
-    "yahoo.de aon.at a1.net chello.at freenet.de".split()
+    [
+        "gmail.com",
+        "googlemail.com",
+        "gmx.at",
+        "gmx.de",
+        "gmx.net",
+        "gmx.ch",
+        "web.de",
+        "t-online.de",
+        "outlook.com",
+        "hotmail.com",
+        "live.com",
+        "icloud.com",
+        "yahoo.com",
+        "yahoo.de",
+        "aon.at",
+        "a1.net",
+        "chello.at",
+        "freenet.de",
+    ]
 )
 
 
@@ -111,7 +129,8 @@ def address_twice(ground: Ground) -> Iterable[Place]:
     Severity.WARNING,
     _("Batch users without settings of their own"),
     _(
-        "Nobody is there to choose a sender at night: what they send carries the general address. Give each an account or a sender."
+        "Nobody is there to choose a sender at night: what they send carries the general address. Give each an account "
+        "or a sender."
     ),
     "users",
 )
@@ -153,7 +172,8 @@ def foreign_address(ground: Ground) -> Iterable[Place]:
     Severity.WARNING,
     _("Senders with a free mail address over another server"),
     _(
-        "Providers such as GMX and Gmail forbid that by DMARC: such mail is lost or becomes spam. Use an address of your own domain."
+        "Providers such as GMX and Gmail forbid that by DMARC: such mail is lost or becomes spam. Use an address of "
+        "your own domain."
     ),
     "settings",
 )

@@ -15,7 +15,7 @@ from mailjobs.catalogue.providers import SAYINGS, ProviderSaying
 from mailjobs.core.envelope import Reply
 from mailjobs.core.reply import matches_code
 
-__all__ = ["CAUSES", "ENHANCED", "REPLIES", "SAYINGS", "Meaning", "ProviderSaying", "explain", "said_by", "read_reply"]
+__all__ = ["CAUSES", "ENHANCED", "REPLIES", "SAYINGS", "Meaning", "ProviderSaying", "explain", "read_reply", "said_by"]
 
 LATER = _("Nothing for now: the portal tries again by itself. If it stays so, ask whoever runs the mail server.")
 NOTHING = _("There is nothing to do.")
@@ -25,7 +25,7 @@ _REPLY = re.compile(r"(?P<code>[2-5]\d\d)(?:[ -](?P<enhanced>[245]\.\d{1,3}\.\d{
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """`who`: you, administrator, provider, recipient or operator, empty where nobody must act; `source`: a public address or empty.
+    """`who`: you, administrator, provider, recipient, operator, or empty: nobody must act. `source`: a public address or empty.
 
     `meaning` and `remedy` are lazy texts.
     """

@@ -190,7 +190,8 @@ CAUSES: Final[Mapping[str, Words]] = {
         _ADMIN,
         _("EWS is switched off for this login."),
         _(
-            "Change to Microsoft Graph (10 or 11), or Exchange's administrator allows it: Set-CASMailbox -Identity ADDRESS -EwsEnabled $true"
+            "Change to Microsoft Graph (10 or 11), or Exchange's administrator allows it: Set-CASMailbox -Identity "
+            "ADDRESS -EwsEnabled $true"
         ),
     ),
     "no_ticket": Words(
@@ -212,7 +213,8 @@ CAUSES: Final[Mapping[str, Words]] = {
         _ADMIN,
         _("The server or the authority does not accept the portal's registration or token."),
         _(
-            "Check tenant, client ID and secret of the app registration, its permissions, and whether the mailbox is the right one."
+            "Check tenant, client ID and secret of the app registration, its permissions, and whether the mailbox is "
+            "the right one."
         ),
     ),
     "sender_refused": Words(
@@ -295,7 +297,8 @@ CAUSES: Final[Mapping[str, Words]] = {
         _ADMIN,
         _("The sender's domain has no usable DMARC record, or its mail would not pass it."),
         _(
-            "Enter a TXT record _dmarc with v=DMARC1; p=none and an address for reports, and see that SPF or DKIM carries this domain."
+            "Enter a TXT record _dmarc with v=DMARC1; p=none and an address for reports, and see that SPF or DKIM "
+            "carries this domain."
         ),
     ),
     "mx": Words(

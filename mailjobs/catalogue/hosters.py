@@ -18,7 +18,8 @@ _T_ONLINE = "https://postmaster.t-online.de/index.en.html"
 _MITTWALD = "https://www.mittwald.de/faq/e-mail/fehlermeldungen/was-bedeutet-meine-e-mail-fehlermeldung"
 
 _WAIT = _(
-    "Wait until the allowance is renewed; the portal goes on by itself. For more, spread the mails over the day or over mailboxes."
+    "Wait until the allowance is renewed; the portal goes on by itself. For more, spread the mails over the day or over"
+    " mailboxes."
 )
 _SLOWER = _("The portal goes on by itself, more slowly. Fewer sessions and mails a minute at the connection avoid it.")
 _SPF = _("Enter the sending mail server in the SPF record of the sender's domain; the diagnosis shows what is missing.")
@@ -88,7 +89,8 @@ HOSTERS: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("Google's relay does not know the portal's address or the sender's domain."),
         _(
-            "In the Google admin console allow the portal's public address at the SMTP relay service, or require a login there and enter it here."
+            "In the Google admin console allow the portal's public address at the SMTP relay service, or require a "
+            "login there and enter it here."
         ),
         "https://support.google.com/a/answer/2956491",
         codes=frozenset({550}),
@@ -177,7 +179,8 @@ HOSTERS: Final[tuple[ProviderSaying, ...]] = (
         "rate_limited",
         PROVIDER,
         _(
-            "GMX, WEB.DE or IONOS take nothing from the sending server for now: too many of its mails went to addresses that do not exist."
+            "GMX, WEB.DE or IONOS take nothing from the sending server for now: too many of its mails went to addresses"
+            " that do not exist."
         ),
         _("Clean the list of recipients; the portal tries again by itself."),
         _IONOS,
@@ -309,7 +312,8 @@ HOSTERS: Final[tuple[ProviderSaying, ...]] = (
         OPERATOR,
         _("T-Online takes mail only from servers that it knows, and not from this one."),
         _(
-            "Whoever runs the sending server writes to the address in the answer; the server's name needs a web page with an imprint."
+            "Whoever runs the sending server writes to the address in the answer; the server's name needs a web page "
+            "with an imprint."
         ),
         _T_ONLINE,
         codes=frozenset({554}),

@@ -23,11 +23,13 @@ _RATES = "https://learn.microsoft.com/en-us/exchange/mail-flow/message-rate-limi
 _SIZES = "https://learn.microsoft.com/en-us/exchange/mail-flow/message-size-limits"
 
 SEND_AS = _(
-    "Give the login the right: in Exchange Online Add-RecipientPermission SENDER -Trustee LOGIN -AccessRights SendAs, in the house "
+    "Give the login the right: in Exchange Online Add-RecipientPermission SENDER -Trustee LOGIN -AccessRights SendAs, "
+    "in the house "
     "Add-ADPermission SENDER -User LOGIN -ExtendedRights Send-As. It may take an hour. Or send with the login's own address."
 )
 WAIT = _(
-    "Wait until the allowance is renewed; the portal goes on by itself. For more, spread the mails over the day or over mailboxes."
+    "Wait until the allowance is renewed; the portal goes on by itself. For more, spread the mails over the day or over"
+    " mailboxes."
 )
 SLOWER = _("The portal goes on by itself, more slowly. Fewer sessions and mails a minute at the connection avoid it.")
 _ASK = _("The recipient's administrator must allow it. Ask the recipient for another address, or to have the sender allowed.")
@@ -52,7 +54,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("SMTP is switched off for the whole Microsoft 365 tenant."),
         _(
-            "The administrator allows it for this mailbox: Set-CASMailbox LOGIN -SmtpClientAuthenticationDisabled $false. Better: "
+            "The administrator allows it for this mailbox: Set-CASMailbox LOGIN -SmtpClientAuthenticationDisabled "
+            "$false. Better: "
             "send system 11 (Microsoft Graph), which needs no SMTP."
         ),
         _SUBMISSION,
@@ -66,7 +69,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("SMTP is switched off for this mailbox in Microsoft 365."),
         _(
-            "The administrator switches it on: Set-CASMailbox LOGIN -SmtpClientAuthenticationDisabled $false. Or use send system 11."
+            "The administrator switches it on: Set-CASMailbox LOGIN -SmtpClientAuthenticationDisabled $false. Or use "
+            "send system 11."
         ),
         _SUBMISSION,
         codes=frozenset({535}),
@@ -79,7 +83,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("The security settings of Microsoft 365 do not let user and password log in."),
         _(
-            "Security defaults or Conditional Access forbid it; they are right to. Change to send system 9 or 11 (OAuth 2.0), or the "
+            "Security defaults or Conditional Access forbid it; they are right to. Change to send system 9 or 11 (OAuth"
+            " 2.0), or the "
             "administrator makes an exception for this mailbox."
         ),
         _SUBMISSION,
@@ -117,7 +122,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("Exchange takes mail of this kind only after a login."),
         _(
-            "Enter user and password or OAuth at the connection; without a login Microsoft 365 needs a connector for the portal's address."
+            "Enter user and password or OAuth at the connection; without a login Microsoft 365 needs a connector for "
+            "the portal's address."
         ),
         _DEVICES,
         enhanced=("5.7.57",),
@@ -129,7 +135,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("Microsoft 365 cannot tell which tenant the mail belongs to, so it relays nothing."),
         _(
-            "The connector must know the portal's public address: New-InboundConnector -ConnectorType OnPremises -SenderIPAddresses "
+            "The connector must know the portal's public address: New-InboundConnector -ConnectorType OnPremises "
+            "-SenderIPAddresses "
             "ADDRESS, and the sender's domain must be an accepted domain."
         ),
         _DEVICES,
@@ -242,7 +249,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         "quota",
         ADMIN,
         _(
-            "Microsoft 365 has stopped all mail of the tenant: too much of it looked like spam or came from an unregistered domain."
+            "Microsoft 365 has stopped all mail of the tenant: too much of it looked like spam or came from an "
+            "unregistered domain."
         ),
         _("Find the mailbox that was taken over and end it, then ask Microsoft's support to lift the block."),
         _NDR,
@@ -275,7 +283,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("The recipient's Microsoft 365 refuses the mail: it does not pass DMARC of the sender's domain."),
         _(
-            "SPF must name the sending server, or it must sign with the sender's domain (DKIM); the diagnosis shows which is missing."
+            "SPF must name the sending server, or it must sign with the sender's domain (DKIM); the diagnosis shows "
+            "which is missing."
         ),
         _NDR,
         enhanced=("5.7.509", "5.7.515"),
@@ -327,7 +336,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         ADMIN,
         _("Exchange takes mail for outside from this machine only after a login."),
         _(
-            "Enter user and password at the connection, or allow the portal's address to relay: a receive connector of its own and "
+            "Enter user and password at the connection, or allow the portal's address to relay: a receive connector of "
+            "its own and "
             "Get-ReceiveConnector NAME | Add-ADPermission -User 'NT AUTHORITY\\ANONYMOUS LOGON' -ExtendedRights "
             "ms-Exch-SMTP-Accept-Any-Recipient"
         ),
@@ -375,7 +385,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         YOU,
         _("The mail is larger than Exchange takes."),
         _(
-            "Send smaller attachments, or raise the limits: Set-TransportConfig -MaxSendSize, Set-ReceiveConnector -MaxMessageSize"
+            "Send smaller attachments, or raise the limits: Set-TransportConfig -MaxSendSize, Set-ReceiveConnector "
+            "-MaxMessageSize"
         ),
         _SIZES,
         enhanced=("5.3.4", "5.2.3"),
@@ -388,7 +399,8 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         YOU,
         _("The sender's own mailbox is full, so Exchange sends nothing more."),
         _(
-            "Make room in the mailbox that logs in, sent items and deleted items first, or raise its quota: Set-Mailbox LOGIN -ProhibitSendQuota"
+            "Make room in the mailbox that logs in, sent items and deleted items first, or raise its quota: Set-Mailbox"
+            " LOGIN -ProhibitSendQuota"
         ),
         _NDR,
         text=words(r"STOREDRV\.Submi.{0,80}Quota ?Exceeded|^HTTP EWS ErrorQuotaExceeded|^HTTP EWS ErrorMessagePerFolder"),

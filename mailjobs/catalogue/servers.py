@@ -1,4 +1,4 @@
-"""What mail server programs say wherever they run: Postfix, Exim, and block lists; Hetzner, World4You and most hosters use them."""
+"""What mail server programs say wherever they run: Postfix and Exim, which most hosters use, and block lists."""
 
 from typing import Final
 
@@ -14,7 +14,8 @@ _EXIM_DEFAULT = "https://www.exim.org/exim-html-current/doc/html/spec_html/ch-th
 
 _ADDRESS = _("Check the address with the recipient and correct it where it comes from.")
 _OWN_ADDRESS = _(
-    "Send with an address that belongs to this login, enter the login of the sender's mailbox, or have the hoster add the address to it."
+    "Send with an address that belongs to this login, enter the login of the sender's mailbox, or have the hoster add "
+    "the address to it."
 )
 _LOG_IN = _("Enter user and password at the connection, and use the provider's port for submission (587 or 465).")
 _SLOWER = _("The portal goes on by itself, more slowly. Fewer sessions and mails a minute at the connection avoid it.")

@@ -53,7 +53,8 @@ WEB_SERVICES: Final[tuple[ProviderSaying, ...]] = (
         PROVIDER,
         _("Exchange has no time for this login at present (throttling)."),
         _(
-            "The portal goes on by itself. In the house the policy can be widened: Set-ThrottlingPolicy NAME -EwsMaxConcurrency NUMBER"
+            "The portal goes on by itself. In the house the policy can be widened: Set-ThrottlingPolicy NAME "
+            "-EwsMaxConcurrency NUMBER"
         ),
         _CODES,
         text=words(r"^HTTP EWS Error(ServerBusy|ExceededConnectionCount|TooManyObjectsOpened|InsufficientResources)"),
@@ -77,7 +78,8 @@ WEB_SERVICES: Final[tuple[ProviderSaying, ...]] = (
         YOU,
         _("The mail is larger than Exchange takes."),
         _(
-            "Send smaller attachments, or raise the limit of EWS: maxRequestLength in web.config and Set-TransportConfig -MaxSendSize"
+            "Send smaller attachments, or raise the limit of EWS: maxRequestLength in web.config and "
+            "Set-TransportConfig -MaxSendSize"
         ),
         _CODES,
         text=words(r"^HTTP EWS Error(MessageSizeExceeded|AttachmentSizeLimitExceeded)"),

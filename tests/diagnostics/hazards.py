@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -48,11 +49,20 @@ def settings(**values: Any) -> Callable[[], str]:
 
 def com(changes: Callable[[dict[str, Any]], None]) -> Callable[[], str]:
     """The same at the Com customer Muster."""
-    plant = firm(lambda entry: changes(entry["com_customers"][0]))
-    return lambda: plant() and "muster"
+    return at(firm(lambda entry: changes(entry["com_customers"][0])), "muster")
 
 
-def later(change: Callable[[], None], tenant: str = "huber") -> Callable[[], str]:
+def at(plant: Callable[[], str], tenant: str) -> Callable[[], str]:
+    """The same, but the advisor is asked about another tenant."""
+
+    def planted() -> str:
+        plant()
+        return tenant
+
+    return planted
+
+
+def later(change: Callable[[], object], tenant: str = "huber") -> Callable[[], str]:
     """Plant what no configuration can hold, into a clean one."""
 
     def plant() -> str:
@@ -65,7 +75,7 @@ def later(change: Callable[[], None], tenant: str = "huber") -> Callable[[], str
 
 def connection(**values: Any) -> Callable[[], str]:
     key = "mail.kanzlei-huber.example:587|relay|0"
-    return later(lambda: SharedConnection.objects.update_or_create(key=key, defaults=values) and None)
+    return later(partial(SharedConnection.objects.update_or_create, key=key, defaults=values))
 
 
 def account(**values: Any) -> Callable[[], str]:
@@ -122,6 +132,11 @@ def _free_mail(entry: dict[str, Any]) -> None:
     entry["users"][2].pop("parameters")
 
 
+def _no_employee(entry: dict[str, Any]) -> None:
+    entry["parameters"]["check_sender"] = True
+    entry["employees"].pop()
+
+
 def _as_firm(entry: dict[str, Any]) -> None:
     entry["com_customers"][1].pop("parameters")
 
@@ -144,11 +159,9 @@ def _held() -> None:
 
 HAZARDS: dict[str, Callable[[], str]] = {
     "no_general_sender": firm(lambda entry: _without(entry, "sender_address")),
-    "sends_as_firm": lambda: firm(_as_firm)() and "beispiel",
+    "sends_as_firm": at(firm(_as_firm), "beispiel"),
     "no_sender": firm(_no_sender),
-    "check_sender_no_employee": firm(
-        lambda entry: (entry["parameters"].update(check_sender=True), entry["employees"].pop()) and None
-    ),
+    "check_sender_no_employee": firm(_no_employee),
     "check_sender_address": firm(_other_sender),
     "employees_without_address": firm(lambda entry: entry["employees"][1].update(email="")),
     "address_twice": firm(lambda entry: entry["employees"][1].update(email="anna@kanzlei-huber.example")),
@@ -184,5 +197,5 @@ HAZARDS: dict[str, Callable[[], str]] = {
     "incident_open": later(_incident),
     "mails_forgotten": later(_held),
     "no_worker": later(_waiting),
-    "database_copied": later(lambda: Installation.objects.update_or_create(pk=1, defaults={"name": "elsewhere"}) and None),
+    "database_copied": later(partial(Installation.objects.update_or_create, pk=1, defaults={"name": "elsewhere"})),
 }

@@ -30,7 +30,8 @@ def look(
     with name_server(records) as resolver:
         report = check_domain(sender, server=server, resolver=resolver, selectors=selectors, allowed_networks=NETWORKS)
     for found in report.findings:
-        assert str(CHECKS[found.check]) and say(found)
+        assert str(CHECKS[found.check])
+        assert say(found)
         with translation.override("de"):
             assert say(found)
     return report
@@ -140,7 +141,9 @@ def test_d4_dmarc_counts_for_names_below_and_looks_at_alignment() -> None:
         ("_dmarc.kanzlei.example", "TXT"): ['"v=DMARC1; p=reject; sp=quarantine"'],
     }
     found = next(each for each in look(below, sender="a@post.kanzlei.example").findings if each.check == "dmarc")
-    assert found.code == "dmarc_found" and found.facts["policy"] == "quarantine" and found.facts["place"] == "kanzlei.example"
+    assert found.code == "dmarc_found"
+    assert found.facts["policy"] == "quarantine"
+    assert found.facts["place"] == "kanzlei.example"
     no_spf = spf("v=spf1 ?all")
     assert codes(look(no_spf))["dmarc"] == "dmarc_by_dkim"
     neither = look({**no_spf, ("selector1._domainkey.kanzlei.example", "TXT"): []})
@@ -158,7 +161,9 @@ def test_z6_private_addresses_of_a_server_are_not_looked_at() -> None:
 def test_z22_what_records_say_is_harmless_and_bounded() -> None:
     long = " ".join(f'"{"x" * 200}"' for _each in range(60))
     report = look({("kanzlei.example", "TXT"): ['"v=spf1 \\027[31m -all"'], ("_dmarc.kanzlei.example", "TXT"): [long]})
-    assert codes(report)["spf"] == "spf_syntax" and "\x1b" not in repr(report) and len(repr(report)) < 4_000
+    assert codes(report)["spf"] == "spf_syntax"
+    assert "\x1b" not in repr(report)
+    assert len(repr(report)) < 4_000
 
 
 def test_d4_names_that_are_none_and_silence_end_in_time() -> None:
