@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 NAMED = 20  # places that one advice lists
+SHOWN = 6  # of them on the page
 REMEMBERED = 60  # seconds that the count on the overview may be old
 _RANKS = {severity: rank for rank, severity in enumerate(Severity)}
 
@@ -60,8 +61,13 @@ class Advice:
         return self.check.fix is not None and any(where.url == self.url for where in self.places)
 
     @property
+    def shown(self) -> tuple[Where, ...]:
+        """What the page names."""
+        return self.places[:SHOWN]
+
+    @property
     def more(self) -> int:
-        return self.count - len(self.places)
+        return self.count - len(self.shown)
 
     def document(self) -> dict[str, object]:
         """As `advise --json` prints it."""

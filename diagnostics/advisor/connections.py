@@ -9,7 +9,7 @@ from cryptography.x509 import load_pem_x509_certificates
 from django.utils.translation import gettext_lazy as _
 
 from diagnostics.advisor.ground import Ground, server_of
-from diagnostics.advisor.registry import Place, Severity, check, of_account, of_users
+from diagnostics.advisor.registry import Place, Severity, check, of_account, of_sources, of_users
 from mailjobs.core.plan import Hazard, Refusal
 from mailjobs.core.retirements import CERTIFICATE_WARNING, Retiring
 from mailjobs.retiring import endings_of
@@ -54,8 +54,7 @@ def secret_needed(ground: Ground) -> Iterable[Place]:
     "settings",
 )
 def shared_identity(ground: Ground) -> Iterable[Place]:
-    refused = ground.users_refused(Refusal.SHARED_IDENTITY)
-    return of_users(sorted({*refused, *ground.own_users_with(Hazard.SHARED_IDENTITY)}, key=lambda user: user.login))
+    return of_sources(ground, ground.sources_with(Hazard.SHARED_IDENTITY))
 
 
 @check(
@@ -80,7 +79,7 @@ def direct_for_com(ground: Ground) -> Iterable[Place]:
     "settings",
 )
 def no_tls(ground: Ground) -> Iterable[Place]:
-    return of_users(ground.own_users_with(Hazard.NO_TLS))
+    return of_sources(ground, ground.sources_with(Hazard.NO_TLS))
 
 
 @check(
@@ -91,7 +90,7 @@ def no_tls(ground: Ground) -> Iterable[Place]:
     "settings",
 )
 def plain_auth(ground: Ground) -> Iterable[Place]:
-    return of_users(ground.own_users_with(Hazard.PLAIN_AUTH))
+    return of_sources(ground, ground.sources_with(Hazard.PLAIN_AUTH))
 
 
 def _forbid_plain(book: Book, ground: Ground) -> None:

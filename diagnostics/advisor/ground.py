@@ -85,13 +85,16 @@ class Ground:
         level = plan.connection.level if plan.connection else ""
         return self.tenant.is_com_customer and level == ParameterLevel.FIRM
 
-    def own_users_with(self, hazard: Hazard) -> list[User]:
-        """The same where the connection is the tenant's own to change."""
-        return [
-            user
-            for user in self.users
-            if any(hazard in plan.hazards and not self.of_firm(plan) for plan in self.plans[user.login])
-        ]
+    def sources_with(self, hazard: Hazard) -> list[tuple[str, str]]:
+        """(level, its account, user or tenant) of the connections that meet this hazard and are the tenant's own to change."""
+        return sorted(
+            {
+                (str(plan.connection.level), plan.connection.source)
+                for plans in self.plans.values()
+                for plan in plans
+                if plan.connection and hazard in plan.hazards and not self.of_firm(plan)
+            }
+        )
 
 
 def server_of(ground: Ground, known: Known) -> str:

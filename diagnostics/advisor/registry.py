@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from diagnostics.advisor.ground import Ground
 from mailsettings.changes import Book
+from mailsettings.core.parameters import ParameterLevel
 from mailsettings.models import EmailAccount, User
 
 
@@ -32,7 +33,7 @@ Fixer = Callable[[Book, Ground], None]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`title`: what is wrong; `why`: what may come of it and what to do; both lazy. `page`: the URL name of where it is changed."""
+    """`title`: what is wrong; `why`: what may come of it and what to do; `page`: the URL name of where it is changed."""
 
     code: str
     severity: Severity
@@ -63,6 +64,21 @@ def check(
 
 def of_users(users: Iterable[User]) -> list[Place]:
     return [Place(f"{user.name} ({user.login})", "user", user.pk) for user in users]
+
+
+def of_sources(ground: Ground, sources: Iterable[tuple[str, str]]) -> list[Place]:
+    """Where the connections of these levels stand."""
+    accounts = {account.slug: account for account in ground.accounts}
+    users = {user.login: user for user in ground.users}
+    found = []
+    for level, source in sources:
+        if level == ParameterLevel.USER and source in users:
+            found += of_users([users[source]])
+        elif level not in set(ParameterLevel) and source in accounts:
+            found.append(of_account(source, accounts[source]))
+        else:
+            found.append(Place(ground.tenant.name, "settings"))
+    return list(dict.fromkeys(found))
 
 
 def of_account(name: str, account: EmailAccount | None) -> Place:

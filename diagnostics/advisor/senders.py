@@ -215,6 +215,8 @@ def redirect_on(ground: Ground) -> Iterable[Place]:
     "settings",
 )
 def redirect_dummy(ground: Ground) -> Iterable[Place]:
+    if on_anywhere(ground.layers, "redirect_enabled") and not resolve(ground.layers, "redirect_addresses").value:
+        return [Place(ground.tenant.name, "settings")]
     return of_users(ground.users_with(Hazard.REDIRECT_DUMMY))
 
 
