@@ -105,7 +105,7 @@ def _forbid_plain(book: Book, ground: Ground) -> None:
     _("The permission is not needed. Take it away, so that nobody switches TLS off unnoticed."),
     "settings",
     fix=_forbid_plain,
-    fix_label=_("Take it away in the general settings"),
+    fix_label=_("Take the permission away"),
 )
 def plain_auth_allowed(ground: Ground) -> Iterable[Place]:
     for name, values, account in ground.holders():
@@ -280,7 +280,7 @@ def _ask(book: Book, ground: Ground) -> None:
     _("Sent again they may arrive twice, taken as sent they may be lost. Let the portal ask."),
     "settings",
     fix=_ask,
-    fix_label=_("Ask, in the general settings"),
+    fix_label=_("Let the portal ask"),
 )
 def unknown_policy(ground: Ground) -> Iterable[Place]:
     for name, values, account in ground.holders():
