@@ -71,6 +71,7 @@ HOSTERS: Final[tuple[ProviderSaying, ...]] = (
         _WAIT,
         "https://support.google.com/a/answer/166852",
         enhanced=("5.4.5",),
+        text=words(r"limit exceeded|sending quota"),
     ),
     ProviderSaying(
         "google_relay_peak",

@@ -298,6 +298,7 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         _("Check the address. If it is right, the recipient's administrator must look at the accepted domain and the directory."),
         _NDR,
         enhanced=("5.4.1", "5.1.10"),
+        text=words(r"access denied|recipient ?not ?found|RESOLVER"),
     ),
     ProviderSaying(
         "recipient_restricted",
@@ -307,6 +308,7 @@ MICROSOFT: Final[tuple[ProviderSaying, ...]] = (
         _("The recipient takes mail of certain senders only."),
         _ASK,
         _NDR,
+        codes=frozenset({550, 554}),
         enhanced=("5.7.12", "5.7.13", "5.7.124", "5.7.129", "5.7.133-136"),
     ),
     ProviderSaying(

@@ -21,6 +21,7 @@ from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.explanation import document_of
 from mailjobs.incidents import OPEN_STATES, jobs_of, kind_of
 from mailjobs.models import Incident, InternalMessage, LogOutcome, MailJob, StateChoices
+from mailjobs.notices import CHECKED
 from mailjobs.releasing import waiting_for
 from mailjobs.remedies import say_error
 from mailjobs.retiring import endings_of, mails_over
@@ -245,15 +246,19 @@ def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:
     )
     stopped_first = sorted(rows, key=lambda incident: not stop_of(incident.connection))
     mails = ((incident, jobs_of(incident).filter(pk__in=failed.values("pk"))) for incident in stopped_first)
-    shown = (_incident(reader, incident, inside, discretion) for incident, inside in mails if inside.exists())
+    checked = InternalMessage.objects.filter(user=reader, error_code=CHECKED, incident__closed_at=None)
+    without = set(checked.values_list("incident", flat=True))  # no mail has failed yet
+    shown = (
+        _incident(reader, incident, inside, discretion) for incident, inside in mails if incident.pk in without or inside.exists()
+    )
     return list(islice(shown, INCIDENTS))
 
 
 def _incident(reader: User, incident: Incident, mails: QuerySet[MailJob], discretion: Discretion) -> dict[str, object]:
-    remedy, newest = remedy_of(incident), mails.select_related("decision").order_by("-pk")[0]
+    remedy, newest = remedy_of(incident), mails.select_related("decision").order_by("-pk").first()
     return {
         "title": remedy.title if remedy else kind_of(incident).label,
-        "error": say_error(discretion.text(newest.plan, incident.error)),
+        "error": say_error(discretion.text(newest.plan if newest else {}, incident.error)),
         "tenant": incident.tenant.name if incident.tenant_id != reader.tenant_id else "",
         "when": moment(incident.last_at),
         "count": mails[: MOST + 1].count(),

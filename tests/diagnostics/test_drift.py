@@ -52,7 +52,9 @@ def test_a_refused_login_is_an_incident_before_the_morning_and_is_not_tried_agai
     text = unescape(client.get(f"/inbox/incidents/{incident.pk}/").content.decode())
     assert "The mail server does not accept user or password" in text
     assert "Nightly check of the connection" in text
+    assert f"/inbox/incidents/{incident.pk}/" in client.get("/").content.decode(), "the overview shows it in the morning"
     client.force_login(user("bernd"))
+    assert f"/inbox/incidents/{incident.pk}/" not in client.get("/").content.decode()
     assert client.get(f"/inbox/incidents/{incident.pk}/").status_code == 404
 
 

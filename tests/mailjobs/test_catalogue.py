@@ -227,6 +227,22 @@ def test_d3_what_nobody_knows_falls_back_to_the_code_and_never_to_nothing() -> N
         assert found.who in WHO
 
 
+def test_d3_a_code_that_others_use_too_is_no_provider_s_saying() -> None:
+    for said, meaning in {
+        "550 5.4.5 system congested": ENHANCED["4.5"][1],
+        "550 5.1.10 domain takes no mail": ENHANCED["1.10"][1],
+        "535 5.7.13 account disabled": ENHANCED["7.13"][1],
+        "535 5.7.12 password transition needed": ENHANCED["7.12"][1],
+    }.items():
+        assert explain(None, said, 1).meaning == meaning, said
+
+
+def test_d3_a_saying_of_a_web_service_counts_for_it_alone() -> None:
+    assert said_by(Reply(404, "", "not here"), 11)
+    assert said_by(Reply(404, "", "not here"), 1) is None
+    assert said_by(Reply(500, "", "HTTP EWS ErrorSendAsDenied"), 1) is None
+
+
 def test_d3_the_cause_that_is_known_stays_and_a_saying_gives_the_words() -> None:
     found = explain("wrong_credentials", "535 5.7.8 Username and Password not accepted")
     assert found.cause == "wrong_credentials"
