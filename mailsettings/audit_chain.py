@@ -86,9 +86,9 @@ def verify(noted: Head | None = None) -> Iterator[Broken]:
             yield Broken("removed", missing)
         if event is None:
             yield Broken("removed", link.event_id)
-        elif sha256(canonical(event)).hexdigest() != event.digest:
-            yield Broken("changed", link.event_id)
-        elif link.position == last.position + 1 and link.hash != hash_of(last.hash, link.position, link.event_id, event.digest):
+        elif sha256(canonical(event)).hexdigest() != event.digest or (
+            link.position == last.position + 1 and link.hash != hash_of(last.hash, link.position, link.event_id, event.digest)
+        ):
             yield Broken("changed", link.event_id)
         last = Head(link.position, link.hash)
         met = met or last == noted

@@ -24,7 +24,9 @@ def events() -> list[AuditEvent]:
     move_in()
     huber = Tenant.objects.get(slug="huber")
     for number in range(10):
-        audit("anna", huber, "release", str(number), {"jobs": [number], "share": 0.5, "whole": 1.0, "many": 1e22, "Wort": "größer"})
+        audit(
+            "anna", huber, "release", str(number), {"jobs": [number], "share": 0.5, "whole": 1.0, "many": 1e22, "Wort": "größer"}
+        )
     _commit()
     return list(AuditEvent.objects.order_by("pk"))
 

@@ -37,7 +37,17 @@ def database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 def test_the_chain_holds_on_postgresql(postgres: Postgres, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pytest", "tests/mailsettings/test_audit_chain.py", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "tests/mailsettings/test_audit_chain.py",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+    ]
     env = {key: value for key, value in environment(postgres.create_database(), tmp_path).items() if "PYTEST" not in key}
     done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

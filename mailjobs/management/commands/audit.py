@@ -14,7 +14,7 @@ WORDS = {
     "changed": gettext_lazy("Event %(row)s was changed."),
     "removed": gettext_lazy("Row %(row)s was removed."),
     "inserted": gettext_lazy("Event %(row)s was inserted beside the chain."),
-    "head": gettext_lazy("The chain no longer has the head that was noted at place %(row)s: its end was cut off or it was written anew."),
+    "head": gettext_lazy("The head that was noted at place %(row)s is gone: the end was cut off, or all was written anew."),
 }
 
 
