@@ -1,8 +1,8 @@
 """Is the audit log as it was written? One chain of hashes for the whole installation (Z16).
 
-On PostgreSQL a deferred trigger links an event at the very end of its transaction, so that the chain's lock is the last one any
-transaction takes and is held only for the commit (migration `audit_refuses_changes`); SQLite has one writer anyway, and the event is
-linked as it is written. A chain does not show that its end was cut off, nor that somebody wrote all of it anew: for that, `verify`
+On PostgreSQL a deferred trigger links an event at the very end of its transaction, so that the chain's lock is the last one
+any transaction takes and is held only for the commit (migration `audit_refuses_changes`); SQLite has one writer anyway, and the
+event is linked as it is written. A chain does not show that its end was cut off, nor that somebody wrote all of it anew: for that, `verify`
 takes a head that was noted down elsewhere.
 """
 
@@ -52,7 +52,7 @@ def record(actor: str, tenant: Any, action: str, subject: str, *, before: Mappin
         before=_plain(before),
         after=_plain(after),
     )
-    event.digest = sha256(canonical(event)).hexdigest()
+    event.digest = digest_of(event)
     with transaction.atomic():
         event.save(force_insert=True)
         if connection.vendor != "postgresql":
@@ -64,6 +64,11 @@ def canonical(event: AuditEvent) -> bytes:
     at = event.at.astimezone(UTC).isoformat(timespec="microseconds")
     parts = [at, event.actor, event.tenant_id, event.action, event.subject, _plain(event.before), _plain(event.after)]
     return json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()
+
+
+def digest_of(event: AuditEvent) -> str:
+    """SHA-256 of the canonical octets."""
+    return sha256(canonical(event)).hexdigest()
 
 
 def hash_of(before: str, position: int, event_id: int, digest: str) -> str:
@@ -86,9 +91,7 @@ def verify(noted: Head | None = None) -> Iterator[Broken]:
             yield Broken("removed", missing)
         if event is None:
             yield Broken("removed", link.event_id)
-        elif sha256(canonical(event)).hexdigest() != event.digest or (
-            link.position == last.position + 1 and link.hash != hash_of(last.hash, link.position, link.event_id, event.digest)
-        ):
+        elif not _fits(event, link, last):
             yield Broken("changed", link.event_id)
         last = Head(link.position, link.hash)
         met = met or last == noted
@@ -97,6 +100,13 @@ def verify(noted: Head | None = None) -> Iterator[Broken]:
     unlinked = AuditEvent.objects.filter(~Exists(AuditLink.objects.filter(event=OuterRef("pk"))))
     for pk in unlinked.order_by("pk").values_list("pk", flat=True):
         yield Broken("inserted", pk)
+
+
+def _fits(event: AuditEvent, link: AuditLink, last: Head) -> bool:
+    """Whether an event is what its digest says, and its link what both say; after a gap the link cannot be judged."""
+    if digest_of(event) != event.digest:
+        return False
+    return link.position != last.position + 1 or link.hash == hash_of(last.hash, link.position, link.event_id, event.digest)
 
 
 def _links() -> Iterator[tuple[AuditLink, AuditEvent | None]]:

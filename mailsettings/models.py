@@ -11,8 +11,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from mailsettings.audit_models import AuditEvent as AuditEvent
-from mailsettings.audit_models import AuditLink as AuditLink
+from mailsettings.audit_models import AuditEvent as AuditEvent  # noqa: PLC0414 (one place to import tables from)
+from mailsettings.audit_models import AuditLink as AuditLink  # noqa: PLC0414
 from mailsettings.core.send_systems import DeliveryMode, Role, SendsAsFirm, Stage, TenantKind
 
 USER_ID = r"[a-z0-9][a-z0-9._-]{0,63}"

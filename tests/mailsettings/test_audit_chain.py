@@ -8,8 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from mailsettings import audit_chain
-from mailsettings.audit_chain import Broken, Head, head, verify
+from mailsettings.audit_chain import Broken, Head, digest_of, head, verify
 from mailsettings.audit_models import AuditEvent, AuditLink
 from mailsettings.changes import audit
 from mailsettings.models import Tenant
@@ -66,7 +65,7 @@ def test_a_changed_event_is_found(events: list[AuditEvent], change: dict[str, An
 def test_a_changed_event_is_found_although_its_digest_was_made_anew(events: list[AuditEvent]) -> None:
     victim = events[-3]
     victim.actor = "bernd"
-    digest = audit_chain.sha256(audit_chain.canonical(victim)).hexdigest()
+    digest = digest_of(victim)
     with mighty():
         AuditEvent.objects.filter(pk=victim.pk).update(actor="bernd", digest=digest)
     assert list(verify()) == [Broken("changed", victim.pk)]

@@ -4,7 +4,7 @@ import pytest
 
 from mailsettings.changes import Book, audit, save_parameters
 from mailsettings.models import Tenant
-from tests.pages.conftest import LogIn, person, text_of
+from tests.pages.conftest import LogIn, text_of
 
 URL = "/settings/audit/"
 
@@ -67,5 +67,5 @@ def test_it_is_narrowed_and_turned_page_by_page(log_in: LogIn, events: None) -> 
 
 
 def test_it_says_before_and_after(log_in: LogIn, events: None) -> None:
-    save_parameters(Book("anna"), person("anna").tenant, {"smtp_server": "later.example"})
+    save_parameters(Book("anna"), Tenant.objects.get(slug="huber"), {"smtp_server": "later.example"})
     assert "SMTP server: canary-huber.example → later.example" in text_of(log_in("anna"), URL)
