@@ -36,7 +36,8 @@ DEMO = env.bool("DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 HTTPS = env.bool("HTTPS", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _generated_secret("secret_key")
-# Newest first; each 32 bytes as URL-safe base64. Unset: derived from SECRET_KEY.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones, for sessions and sealed secrets
+# Newest first; each 32 bytes as URL-safe base64. Unset: derived from SECRET_KEY. After a change: `manage.py rotate_keys`.
 FIELD_KEYS = [base64.urlsafe_b64decode(key) for key in env.list("FIELD_KEYS", default=[])]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])

@@ -2,8 +2,8 @@
 
 On PostgreSQL a deferred trigger links an event at the very end of its transaction, so that the chain's lock is the last one
 any transaction takes and is held only for the commit (migration `audit_refuses_changes`); SQLite has one writer anyway, and the
-event is linked as it is written. A chain does not show that its end was cut off, nor that somebody wrote all of it anew: for that, `verify`
-takes a head that was noted down elsewhere.
+event is linked as it is written. A chain does not show that its end was cut off, nor that somebody wrote all of it anew: for
+that, `verify` takes a head that was noted down elsewhere.
 """
 
 import json
