@@ -152,7 +152,7 @@ def forget_old() -> None:
 def forget_under_old_keys() -> int:
     """What is sealed under another than the newest field key is fetched anew; returns how many."""
     rows = AccessToken.objects.filter(sealed__isnull=False).values_list("pk", "sealed")
-    old = [(pk, sealed) for pk, sealed in rows if not is_newest(sealed)]
+    old = [(pk, sealed) for pk, sealed in rows if sealed and not is_newest(bytes(sealed))]
     return sum(AccessToken.objects.filter(pk=pk, sealed=sealed).update(sealed=None, expires_at=None) for pk, sealed in old)
 
 

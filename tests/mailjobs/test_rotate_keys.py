@@ -82,7 +82,7 @@ def test_a_second_run_has_nothing_to_do_and_one_that_broke_off_goes_on(
 def test_what_somebody_enters_meanwhile_stands(secrets: dict[int, str], settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One whose process still has the old key as its newest, between reading and writing of the same row."""
     settings.FIELD_KEYS = [NEW, OLD]
-    late = []
+    late: list[bytes] = []
 
     def seal_after_another(secret: str, *, owner: str, key: str, binding: str) -> bytes:
         if secret == "of the firm" and not late:
