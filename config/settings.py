@@ -129,6 +129,14 @@ else:
     if "postgresql" in str(_database["ENGINE"]) and env.bool("PREPARED_STATEMENTS", default=True):
         _database["OPTIONS"] = {"prepare_threshold": 5, **_database.get("OPTIONS", {})}
     DATABASES = {"default": {"CONN_MAX_AGE": 60, **_database, "CONN_HEALTH_CHECKS": True}}
+# For the processes that answer requests, when their database role is the application's (`manage.py database_roles`).
+ROW_LEVEL_SECURITY = not EMBEDDED and env.bool("ROW_LEVEL_SECURITY", default=False)
+if ROW_LEVEL_SECURITY:
+    _options: dict[str, object] = DATABASES["default"].setdefault("OPTIONS", {})  # type: ignore[assignment,attr-defined]
+    _options["options"] = f"{_options.get('options', '')} -c postausgang.tenants=* -c postausgang.firms=*".strip()
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("mailsettings.middleware.PersonalLanguageMiddleware"), "mailsettings.middleware.TenantScopeMiddleware"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "mailsettings.User"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from mailsettings import audit_chain, policy_lock
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
 from mailsettings.models import ClaimedAddress, EmailAccount, ParameterSet, Tenant, User
+from mailsettings.scope import all_tenants
 from mailsettings.wording import say_address_fault
 
 POLICY_KEYS = frozenset({"redirect_enabled", "redirect_addresses", "redirect_capture_only", "check_sender"})
@@ -134,7 +135,8 @@ def picture(row: Any, *names: str) -> dict[str, Any]:
 def store(row: Any) -> None:
     """Save a row after its own validators and constraints have spoken. Raises Refused."""
     try:
-        row.full_clean()
+        with all_tenants():  # an ID may be taken by another tenant
+            row.full_clean()
     except ValidationError as invalid:
         raise Refused(
             Objection(name, error.code or "invalid", " ".join(error.messages))
