@@ -1,9 +1,9 @@
 """The second wall between tenants: PostgreSQL's row-level security, written from the models (Z1).
 
 A table belongs to tenants where a chain of foreign keys leads from it to `Tenant`; so a new table has its policy as soon as
-`manage.py database_roles` runs after its migration. The application's role sees the rows of the tenants that `scope` names for its
-session; the workers' role is subject to no policy, so that the engine is as quick as before; the owner sees all rows through
-a policy of its own, although the tables force row security on their owner too.
+`manage.py database_roles` runs after its migration. The application's role sees the rows of the tenants that `scope` names for
+its session; the workers' role is subject to no policy, so that the engine is as quick as before; the owner sees all by a policy
+of its own, although the tables force row security on their owner too.
 """
 
 from collections.abc import Iterator, Sequence
