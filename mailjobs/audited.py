@@ -39,6 +39,7 @@ ACTIONS: Mapping[str, object] = {
     "erased": gettext_lazy("Recipient erased"),
     "keys rotated": gettext_lazy("Field keys rotated"),
 }
+_TEXTS = frozenset({"text", "html"})  # of a print model
 _CLIP = 160  # characters of one value
 
 
@@ -66,7 +67,8 @@ def lines_of(events: Sequence[AuditEvent], reader: User) -> list[Line]:
     """The events in words."""
     people = {user.login: user for user in User.objects.filter(login__in={event.actor for event in events})}
     return [
-        Line(event, say_action(event.action), say_actor(event.actor, people, reader), tuple(_changes(event))) for event in events
+        Line(event, say_action(event.action), say_actor(event.actor, people, reader), tuple(_changes(event, reader)))
+        for event in events
     ]
 
 
@@ -75,8 +77,12 @@ def say_action(action: str) -> str:
     return str(ACTIONS.get(action, action))
 
 
-def _changes(event: AuditEvent) -> Iterator[tuple[str, str, str]]:
+def _changes(event: AuditEvent, reader: User) -> Iterator[tuple[str, str, str]]:
+    """What differs; of others' texts only that they do (T7)."""
     for name in sorted({*event.before, *event.after}):
+        if name in _TEXTS and event.tenant_id != reader.tenant_id:
+            yield name, "", _("changed")
+            continue
         yield str(PARAMETER_LABELS.get(name, name)), _said(event.before, name), _said(event.after, name)
 
 
