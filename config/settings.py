@@ -132,7 +132,7 @@ else:
 # For the processes that answer requests, when their database role is the application's (`manage.py database_roles`).
 ROW_LEVEL_SECURITY = not EMBEDDED and env.bool("ROW_LEVEL_SECURITY", default=False)
 if ROW_LEVEL_SECURITY:
-    _options: dict[str, object] = DATABASES["default"].setdefault("OPTIONS", {})  # type: ignore[assignment,attr-defined]
+    _options: dict[str, object] = DATABASES["default"].setdefault("OPTIONS", {})  # type: ignore[assignment]
     _options["options"] = f"{_options.get('options', '')} -c postausgang.tenants=* -c postausgang.firms=*".strip()
     MIDDLEWARE.insert(
         MIDDLEWARE.index("mailsettings.middleware.PersonalLanguageMiddleware"), "mailsettings.middleware.TenantScopeMiddleware"

@@ -126,9 +126,7 @@ def _is_owner_choice(model: type[models.Model]) -> bool:
 
 
 def _by(model: type[models.Model], field: models.ForeignKey, table: str, on_the_way: Sequence[type[models.Model]]) -> str:  # type: ignore[type-arg]
-    related = field.related_model
-    if not isinstance(related, type) or not issubclass(related, models.Model):
-        return ""
+    related: type[models.Model] = field.related_model
     column = f"{table}.{_quoted(field.column)}"
     if related is Tenant:
         return f"{column} = {FIRMS if model in (User, ParameterSet) else TENANTS}"
@@ -136,7 +134,7 @@ def _by(model: type[models.Model], field: models.ForeignKey, table: str, on_the_
         return f"{column} IN (SELECT id FROM {_quoted(User._meta.db_table)} WHERE tenant_id = {TENANTS})"
     alias = f"t{len(on_the_way)}"
     inner = _condition(related, alias, on_the_way)
-    parent, key = _quoted(related._meta.db_table), _quoted(str(related._meta.pk.column)) if related._meta.pk else "id"
+    parent, key = _quoted(related._meta.db_table), _quoted(str(related._meta.pk.column))
     return f"EXISTS (SELECT 1 FROM {parent} {alias} WHERE {alias}.{key} = {column} AND {inner})" if inner else ""
 
 

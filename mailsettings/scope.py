@@ -22,11 +22,11 @@ def scope_of(user: User) -> Iterator[None]:
     if not settings.ROW_LEVEL_SECURITY or user.is_operator:
         yield
         return
-    before, tenants = _current(), {user.tenant_id}
+    before, tenants = _current(), {user.tenant_id or 0}
     if user.role_enum is Role.FIRM_ADMIN:
         tenants.update(Tenant.objects.filter(firm_id=user.tenant_id).values_list("pk", flat=True))
-    firm = user.tenant.firm_id if user.tenant else None
-    _set(*(",".join(str(pk) for pk in sorted(each) if pk) for each in ({*tenants} - {None}, {*tenants, firm} - {None})))
+    firm = (user.tenant.firm_id if user.tenant else None) or 0
+    _set(_listed(tenants), _listed({*tenants, firm}))
     try:
         yield
     finally:
@@ -46,6 +46,10 @@ def all_tenants() -> Iterator[None]:
     finally:
         if not connection.needs_rollback:  # a rollback takes the setting back as well
             _set(*before)
+
+
+def _listed(ids: set[int]) -> str:
+    return ",".join(str(pk) for pk in sorted(ids) if pk)
 
 
 def _widen(before: tuple[str, str]) -> None:

@@ -10,13 +10,14 @@ import django
 
 django.setup()
 
+from django.conf import settings  # noqa: E402
 from django.db.models import QuerySet  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
 from mailjobs import selectors  # noqa: E402
 from mailjobs.models import MailJob, MailLogEntry  # noqa: E402
-from mailsettings import access, portal  # noqa: E402
+from mailsettings import access  # noqa: E402
 from mailsettings.models import Tenant, User  # noqa: E402
 from mailsettings.scope import scope_of  # noqa: E402
 from tests.canary import places_of  # noqa: E402
@@ -59,7 +60,7 @@ def unscoped() -> list[str]:
             for name, everything in off.items():
                 if hasattr(module, name):
                     setattr(module, name, everything)
-    assert access.visible_to is portal.visible_to is off["visible_to"]
+    assert access.visible_to is off["visible_to"]
     assert isinstance(selectors.jobs_visible_to(None), QuerySet)  # type: ignore[arg-type]
     found = []
     for login, houses in FOREIGN.items():
@@ -83,4 +84,6 @@ def _client(login: str) -> Client:
 
 if __name__ == "__main__":
     setup_test_environment()
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # `serve` alone makes the manifest
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     print(json.dumps({"rows": rows, "pages": pages, "unscoped": unscoped}[sys.argv[1]]()))

@@ -8,7 +8,8 @@ from email.parser import BytesHeaderParser
 
 import pytest
 
-from mailjobs.core.mime import Attachment, Content, MimeInvalid, freeze
+from mailjobs.core.headers import MimeInvalid
+from mailjobs.core.mime import Attachment, Content, freeze
 from mailjobs.views.sandbox import download
 from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient, parse_sender
 from mailsettings.core.header_text import has_control_character
