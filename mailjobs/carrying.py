@@ -270,7 +270,7 @@ class Line:
         if ready.job.lost_leases:
             await self._engine.database(lost.begin, ready.job)
         if session is None:
-            return await self._connect(seat)
+            session = await self._connect(seat)
         session.begin_transcript()
         return session
 

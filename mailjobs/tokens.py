@@ -26,7 +26,7 @@ from mailjobs.transports.registry import Session
 from mailsettings.changes.secrets import renew_consent
 from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET
 from mailsettings.selectors import find_secret
-from mailsettings.vault import SecretUnreadable, seal, unseal
+from mailsettings.vault import SecretUnreadable, is_newest, seal, unseal
 
 FETCH_BEFORE = timedelta(minutes=5)  # the end of the one before
 AT_LEAST = timedelta(seconds=60)  # that a token must still hold to be used
@@ -107,6 +107,8 @@ def look(source: TokenSource) -> Held:
     held = Held()
     if row.sealed is not None and row.expires_at is not None and row.expires_at > row.now + AT_LEAST:
         access = _unsealed(bytes(row.sealed), source)
+        if not access:  # under a key that is gone: whoever asks next fetches another
+            rows.filter(sealed=row.sealed).update(sealed=None, expires_at=None)
         held = Held(access, (row.expires_at - row.now).total_seconds())
     if not mine:
         return held
@@ -145,6 +147,13 @@ def forget(source: TokenSource) -> None:
 def forget_old() -> None:
     """What no setting has used for a day is erased."""
     AccessToken.objects.filter(expires_at__lt=timezone.now() - timedelta(days=1), fetching_until=None).delete()
+
+
+def forget_under_old_keys() -> int:
+    """What is sealed under another than the newest field key is fetched anew; returns how many."""
+    rows = AccessToken.objects.filter(sealed__isnull=False).values_list("pk", "sealed")
+    old = [(pk, sealed) for pk, sealed in rows if sealed and not is_newest(bytes(sealed))]
+    return sum(AccessToken.objects.filter(pk=pk, sealed=sealed).update(sealed=None, expires_at=None) for pk, sealed in old)
 
 
 async def _fetch(endpoint: Endpoint, source: TokenSource, held: Held, database: Ask) -> tuple[Endpoint, bool]:

@@ -5,6 +5,7 @@ from django.urls import path
 
 from mailjobs.views.account import LogIn, SetTheme, set_language
 from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
+from mailjobs.views.audit import Audit
 from mailjobs.views.com_customers import ComCustomer, ComCustomers, ComCustomersExport
 from mailjobs.views.connections import Connections
 from mailjobs.views.dashboard import Dashboard
@@ -24,6 +25,7 @@ urlpatterns = [
     path("addresses/", Addresses.as_view(), name="addresses"),
     path("addresses/<int:pk>/", AddressAsk.as_view(), name="address_ask"),
     path("addresses/confirm/<str:token>/", AddressConfirm.as_view(), name="address_confirm"),
+    path("settings/audit/", Audit.as_view(), name="audit"),
     path("mailboxes/callback/", MailboxCallback.as_view(), name="mailbox_callback"),
     path("mailboxes/<str:kind>/<int:pk>/", Mailbox.as_view(), name="mailbox"),
     path("", Dashboard.as_view(), name="dashboard"),

@@ -65,6 +65,7 @@ def scene(live_server: Any) -> dict[str, str]:
         "general settings": reverse("settings"),
         "own settings": reverse("own_settings"),
         "advisor": reverse("advisor"),
+        "audit log": reverse("audit"),
     }
 
 
