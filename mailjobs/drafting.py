@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from mailjobs import draft_queue, notices, sharing, tokens
 from mailjobs.collecting import Database
-from mailjobs.core.envelope import Phase, TransportError, Trouble
+from mailjobs.core.envelope import TransportError, Trouble
 from mailjobs.core.plan import Hold
 from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.core.retry import given_up, next_try
@@ -20,10 +20,9 @@ from mailjobs.drafts import Withheld, eml_of, redirected_now
 from mailjobs.mailboxes import Missing, NoMailbox, Target, target_of
 from mailjobs.models import FrozenMail, MailDraft, MailJob, StateChoices
 from mailjobs.transports.drafts_imap import Placed, put_draft
-from mailjobs.transports.graph import GraphSession
+from mailjobs.transports.web_session import DRAFTS, MailboxSession
 from mailsettings import policy_lock
 from mailsettings.changes import audit
-from mailsettings.core.send_systems import Over
 from mailsettings.models import User
 
 log = structlog.get_logger(__name__)
@@ -122,7 +121,7 @@ async def _try(draft: MailDraft, database: Database, *, by_itself: bool) -> _Fai
         return _Failure(LOGIN_PAUSED, temporary=True)
     ready = _Ready(draft, database)
     try:
-        placed = await (_over_graph if target.over is Over.GRAPH else _over_imap)(draft, target, ready, database)
+        placed = await (_over_imap if target.over is None else _over_web)(draft, target, ready, database)
     except TransportError as error:
         if _refuses_login(error):
             await database(_pause, target, str(error))
@@ -149,20 +148,18 @@ async def _over_imap(draft: MailDraft, target: Target, ready: _Ready, database: 
     return await put_draft(target.endpoint, ready, message_id=draft.job.message_id, look_first=draft.uncertain)
 
 
-async def _over_graph(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
+async def _over_web(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
+    message_id, sender = draft.job.message_id, draft.job.sender_address
     session = await tokens.open_session(target.endpoint, database)
     try:
-        if not isinstance(session, GraphSession):
+        if not isinstance(session, MailboxSession):
             raise TypeError(session)
+        if draft.uncertain and await session.find(message_id, sender, DRAFTS):
+            return Placed("", found=True)
         octets = await ready()
         if octets is None:
             return None
-        try:
-            await session.put_draft(draft.job.sender_address, octets)
-        except TransportError as error:
-            if error.reply is None:  # whether it is there, only the mailbox shows
-                raise TransportError(phase=Phase.BODY, trouble=error.trouble, detail=error.detail) from error
-            raise
+        await session.put_draft(sender, octets)
         return Placed("")
     finally:
         await session.close()
@@ -193,25 +190,18 @@ def _placed(draft: MailDraft, target: Target, placed: Placed) -> None:
 
 
 def _settle(draft: MailDraft, failure: _Failure, by_itself: bool) -> None:
-    """Tried again later by a worker where that may help; what somebody waits for is tried once (S2)."""
+    """Tried again later by a worker where that may help, what is in doubt is looked up first; what somebody waits for is tried
+    once (S2).
+    """
     uncertain = failure.uncertain and draft_queue.is_on_wire(draft)
     late = given_up(draft.wanted_at, timezone.now(), GIVE_UP_HOURS)
-    in_doubt = uncertain and _can_be_looked_up(draft)
-    if by_itself and (failure.temporary or in_doubt) and not late:
+    if by_itself and (failure.temporary or uncertain) and not late:
         wait = next_try(draft.tries, random.uniform(0.5, 1.5), settings.RETRY_TIME_FACTOR)  # noqa: S311 (no secret)
         draft_queue.again(draft, failure.error, wait, uncertain=uncertain or draft.uncertain)
         return
     with transaction.atomic():
         if draft_queue.failed(draft, failure.error, uncertain=uncertain) and by_itself and not failure.silent:
             notices.tell_undrafted(draft.job, failure.error)
-
-
-def _can_be_looked_up(draft: MailDraft) -> bool:
-    """Over IMAP the next try finds a draft that is there already; Graph's is not looked for, and could be there twice."""
-    try:
-        return target_of(draft.job).over is None
-    except NoMailbox:
-        return False
 
 
 def _failure_of(error: TransportError) -> _Failure:

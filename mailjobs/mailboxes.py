@@ -1,4 +1,4 @@
-"""In which mailbox, and over what, the draft of a mail is put: Graph where that is the connection in force, else IMAP (X1)."""
+"""In which mailbox, and over what, a mail is put: EWS or Graph where that is the connection in force, else IMAP (X1)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from mailjobs.judging import request_of
 from mailjobs.models import MailJob
 from mailjobs.routing import Settings, endpoint_of, fingerprint_of, networks_of, secret_of
 from mailsettings.core.facts import AccountFacts, Facts
-from mailsettings.core.mailboxes import Mailbox, decide_mailbox
+from mailsettings.core.mailboxes import GENERAL, Mailbox, decide_mailbox
 from mailsettings.core.parameters import ParameterLevel
 from mailsettings.core.relay import Connection, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
@@ -54,8 +54,10 @@ def target_of(job: MailJob) -> Target:
     account = world.accounts.get(job.account_id or 0)
     account = account if account and account.active else None
     connection = decide_relay(facts, account, job.sender_level).connection
-    if connection is not None and _has_mailboxes(facts, connection):
-        return _over_web(facts, connection, account, job)
+    if connection is not None and connection.system.over is not Over.SMTP:
+        web = _over_web(facts, connection, account, job)
+        if web is not None:
+            return web
     mailbox = decide_mailbox(facts, account, job.sender_level, job.sender_address)
     if mailbox is None:
         raise NoMailbox(Missing.NO_MAILBOX)
@@ -71,18 +73,19 @@ def is_reachable(job: MailJob) -> bool:
     return True
 
 
-def _has_mailboxes(facts: Facts, connection: Connection) -> bool:
-    """The firm's own mailboxes are not its Com customers' (T7)."""
-    foreign = facts.tenant.is_com_customer and connection.level == ParameterLevel.FIRM
-    return connection.system.over is Over.GRAPH and not foreign
-
-
-def _over_web(facts: Facts, connection: Connection, account: AccountFacts | None, job: MailJob) -> Target:
+def _over_web(facts: Facts, connection: Connection, account: AccountFacts | None, job: MailJob) -> Target | None:
+    """The mailbox of the connection, None where it is not the user's to read: the firm's is not its Com customers' (T7), and one
+    that general settings log in to is somebody's only where it is the sender's.
+    """
+    if facts.tenant.is_com_customer and connection.level == ParameterLevel.FIRM:
+        return None
     secret = None if refuse_relay(facts, connection, account) else secret_of(Settings(), connection.secret)
     if secret is None:
         raise NoMailbox(Missing.SECRET)
     endpoint = endpoint_of(facts, connection, secret, "")
     name = endpoint.username or job.sender_address
+    if connection.level in GENERAL and name.lower() != job.sender_address.lower():
+        return None
     return Target(connection.system.over, endpoint, connection.key, fingerprint_of(endpoint), name)
 
 

@@ -10,7 +10,7 @@ from mailsettings.core.relay import Level, SecretRef, levels_for
 IMAP_PASSWORD = "imap_password"  # noqa: S105 (a key, no secret)
 _PORTS = {"implicit": 993}
 _USUAL_PORT = 143
-_GENERAL = frozenset({ParameterLevel.COM, ParameterLevel.FIRM})
+GENERAL = frozenset({ParameterLevel.COM, ParameterLevel.FIRM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def decide_mailbox(facts: Facts, account: AccountFacts | None, level: str, sende
         if facts.tenant.is_com_customer and each.name == ParameterLevel.FIRM:
             continue
         username, server = username_of(each.holder), server_of(each)
-        is_own = each.holder.text("imap_user") or each.name not in _GENERAL or username.lower() == sender.lower()
+        is_own = each.holder.text("imap_user") or each.name not in GENERAL or username.lower() == sender.lower()
         if not username or server is None or not is_own:
             continue
         ref = SecretRef(each.holder.owner, IMAP_PASSWORD, imap_binding(each))
