@@ -12,15 +12,16 @@ from django.utils import timezone
 
 from mailjobs import draft_queue, notices, sharing, tokens
 from mailjobs.collecting import Database
-from mailjobs.core.envelope import TransportError, Trouble
+from mailjobs.core.envelope import Endpoint, TransportError, Trouble
 from mailjobs.core.plan import Hold
 from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.core.retry import given_up, next_try
 from mailjobs.drafts import Withheld, eml_of, redirected_now
 from mailjobs.mailboxes import Missing, NoMailbox, Target, target_of
 from mailjobs.models import FrozenMail, MailDraft, MailJob, StateChoices
-from mailjobs.transports.drafts_imap import Placed, put_draft
-from mailjobs.transports.web_session import DRAFTS, MailboxSession
+from mailjobs.transports import web_session
+from mailjobs.transports.imap_folders import DRAFTS, Placed, put_mail
+from mailjobs.transports.web_session import MailboxSession
 from mailsettings import policy_lock
 from mailsettings.changes import audit
 from mailsettings.models import User
@@ -145,7 +146,10 @@ class _Ready:
 
 
 async def _over_imap(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
-    return await put_draft(target.endpoint, ready, message_id=draft.job.message_id, look_first=draft.uncertain)
+    async def put(endpoint: Endpoint) -> Placed | None:
+        return await put_mail(endpoint, DRAFTS, ready, message_id=draft.job.message_id, look_first=draft.uncertain)
+
+    return await tokens.logged_in(target.endpoint, database, put)
 
 
 async def _over_web(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
@@ -154,7 +158,7 @@ async def _over_web(draft: MailDraft, target: Target, ready: _Ready, database: D
     try:
         if not isinstance(session, MailboxSession):
             raise TypeError(session)
-        if draft.uncertain and await session.find(message_id, sender, DRAFTS):
+        if draft.uncertain and await session.find(message_id, sender, web_session.DRAFTS):
             return Placed("", found=True)
         octets = await ready()
         if octets is None:

@@ -8,12 +8,12 @@ from django.conf import settings as installation
 from mailjobs.core.envelope import Endpoint
 from mailjobs.judging import request_of
 from mailjobs.models import MailJob
-from mailjobs.routing import Settings, endpoint_of, fingerprint_of, networks_of, secret_of
+from mailjobs.routing import Settings, consent_of, endpoint_of, fingerprint_of, networks_of, secret_of, token_source
 from mailsettings.core.facts import AccountFacts, Facts
 from mailsettings.core.mailboxes import GENERAL, Mailbox, decide_mailbox
 from mailsettings.core.parameters import ParameterLevel
 from mailsettings.core.relay import Connection, decide_relay, refuse_relay
-from mailsettings.core.send_systems import Over
+from mailsettings.core.send_systems import Credentials, Over
 from mailsettings.selectors import world_of
 
 _NO_SYSTEM = -1  # of an endpoint that no mail is sent by
@@ -58,10 +58,11 @@ def target_of(job: MailJob) -> Target:
         web = _over_web(facts, connection, account, job)
         if web is not None:
             return web
-    mailbox = decide_mailbox(facts, account, job.sender_level, job.sender_address)
+    by_token = connection is not None and connection.system.credentials is Credentials.OAUTH
+    mailbox = decide_mailbox(facts, account, job.sender_level, job.sender_address, by_token=by_token)
     if mailbox is None:
         raise NoMailbox(Missing.NO_MAILBOX)
-    return _over_imap(facts, mailbox)
+    return _over_imap(facts, mailbox, job.sender_address)
 
 
 def is_reachable(job: MailJob) -> bool:
@@ -89,23 +90,27 @@ def _over_web(facts: Facts, connection: Connection, account: AccountFacts | None
     return Target(connection.system.over, endpoint, connection.key, fingerprint_of(endpoint), name)
 
 
-def _over_imap(facts: Facts, mailbox: Mailbox) -> Target:
+def _over_imap(facts: Facts, mailbox: Mailbox, sender: str) -> Target:
     secret = secret_of(Settings(), mailbox.secret) if mailbox.secret_usable else None
     if secret is None:
         raise NoMailbox(Missing.SECRET)
-    server = mailbox.server
+    server, consent = mailbox.server, consent_of(mailbox.secret)
+    username = mailbox.username or (consent.mailbox if consent else "") or sender
+    if mailbox.level in GENERAL and not mailbox.username and username.lower() != sender.lower():
+        raise NoMailbox(Missing.NO_MAILBOX)
     endpoint = Endpoint(
         host=mailbox.host,
         port=mailbox.port,
         tls=mailbox.tls,
         send_system=_NO_SYSTEM,
-        username=mailbox.username,
-        secret=secret,
+        username=username,
+        secret="" if consent else secret,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         allowed_networks=networks_of(facts.layers),
         ca_file=installation.OUTBOUND_CA_FILE,
+        token=token_source(mailbox.login, mailbox.secret, consent, ""),
     )
-    login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{mailbox.username.lower()}"
-    return Target(None, endpoint, login, fingerprint_of(endpoint), mailbox.username)
+    login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{username.lower()}"
+    return Target(None, endpoint, login, fingerprint_of(endpoint), username)

@@ -43,8 +43,12 @@ def say_failure(error: str, *, uncertain: bool = False) -> str:
 
 def _of_server(error: str) -> str:
     reason = reason_of(error)
-    if error.startswith(Trouble.PASSWORD_REFUSED) or reason is ReplyClass.LOGIN_REFUSED:
+    if reason is ReplyClass.LOGIN_REFUSED and not error.startswith(Trouble.TOKEN_REFUSED):
         return _("The mailbox does not accept the log-in. Correct user and password in the settings, then put it there again.")
+    if error.startswith(Trouble.TOKEN_REFUSED):
+        return _(
+            "The mailbox does not accept the portal's access token. In the app registration the permission for IMAP is needed."
+        )
     if _NO_PERMISSION.search(error):
         return _("In the app registration the permission Mail.ReadWrite is needed for drafts. Download the mail meanwhile.")
     if error.startswith(Trouble.DRAFT_REFUSED):
