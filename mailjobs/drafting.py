@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from mailjobs import draft_queue, notices, sharing, tokens
+from mailjobs import draft_queue, mailboxes, notices, tokens
 from mailjobs.collecting import Database
 from mailjobs.core.envelope import Endpoint, TransportError, Trouble
 from mailjobs.core.plan import Hold
@@ -118,14 +118,14 @@ async def _try(draft: MailDraft, database: Database, *, by_itself: bool) -> _Fai
     except NoMailbox as none:
         missing = none.missing is Missing.NO_MAILBOX
         return _Failure(NO_MAILBOX if missing else NEEDS_PASSWORD, silent=missing)
-    if by_itself and await database(_is_refused, target):
+    if by_itself and await database(mailboxes.is_refused, target):
         return _Failure(LOGIN_PAUSED, temporary=True)
     ready = _Ready(draft, database)
     try:
         placed = await (_over_imap if target.over is None else _over_web)(draft, target, ready, database)
     except TransportError as error:
-        if _refuses_login(error):
-            await database(_pause, target, str(error))
+        if mailboxes.refuses_login(error):
+            await database(mailboxes.pause, target, str(error))
         raise
     if placed is None:
         return _Failure(ready.withheld, silent=ready.withheld == NOT_WAITING)
@@ -189,7 +189,7 @@ def _ready(draft: MailDraft) -> tuple[bytes | None, str]:
 
 def _placed(draft: MailDraft, target: Target, placed: Placed) -> None:
     if draft_queue.placed(draft, mailbox=target.name, folder=placed.folder):
-        sharing.opened(_connection(target), target.fingerprint)
+        mailboxes.went_well(target)
         draft_queue.hurry(draft.job.user_id)
 
 
@@ -213,21 +213,3 @@ def _failure_of(error: TransportError) -> _Failure:
     if means is ReplyClass.LOST_IN_BODY:
         return _Failure(str(error), uncertain=True)
     return _Failure(str(error), temporary=means in _TRIED_AGAIN)
-
-
-def _refuses_login(error: TransportError) -> bool:
-    return classify(error.phase, error.reply, error.trouble) is ReplyClass.LOGIN_REFUSED
-
-
-def _is_refused(target: Target) -> bool:
-    """Whether just these settings were refused before: nothing tries them again by itself (J8)."""
-    connection = _connection(target)
-    return sharing.refused_settings([connection]).get(connection) == target.fingerprint
-
-
-def _pause(target: Target, error: str) -> None:
-    sharing.pause(_connection(target), target.fingerprint, error)
-
-
-def _connection(target: Target) -> int:
-    return sharing.ids_of([target.login])[target.login]

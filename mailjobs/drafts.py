@@ -28,7 +28,7 @@ def eml_of(job: MailJob, frozen: FrozenMail) -> bytes:
     originals = originals_of(job)
     if (instead := redirected(job, redirect_now(facts))) is not None:
         return UNSENT + whole(frozen, rewrite(bytes(frozen.headers), instead, originals))
-    return UNSENT + _blind_copies(originals) + whole(frozen)
+    return UNSENT + blind_copies(originals) + whole(frozen)
 
 
 def redirected_now(job: MailJob) -> tuple[str, ...] | None:
@@ -48,7 +48,7 @@ def _withhold(facts: Facts, job: MailJob) -> None:
             return
 
 
-def _blind_copies(originals: dict[str, list[str]]) -> bytes:
-    """The client sends by the header alone, so here it names the blind copies too."""
+def blind_copies(originals: dict[str, list[str]]) -> bytes:
+    """A mail client sends by the header alone, and shows by it whom a sent mail went to: there it names the blind copies too."""
     mailboxes = [parse_recipient(address) for address in originals.get("bcc", [])]
     return mailbox_list("Bcc", mailboxes, "bcc").encode("ascii") if mailboxes else b""

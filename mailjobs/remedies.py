@@ -258,6 +258,7 @@ TROUBLES: Mapping[str, object] = {
     Trouble.OTHER: gettext_lazy("The hand-over broke off"),
 }
 _LOST = {
+    "found in Sent Items": gettext_lazy("found in the mailbox's Sent Items"),
     "The worker was lost while the mail was on the wire": gettext_lazy("The worker was lost while the mail was on the wire"),
     "The worker was lost three times with this mail; it was set aside": gettext_lazy(
         "The worker was lost three times with this mail; it was set aside"

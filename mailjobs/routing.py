@@ -24,7 +24,7 @@ from mailjobs.judging import Barred, Held, judge, redirected, request_of
 from mailjobs.models import MailJob
 from mailjobs.refusals import details_of
 from mailjobs.rows import among, read
-from mailsettings.core.facts import Facts
+from mailsettings.core.facts import AccountFacts, Facts
 from mailsettings.core.mailboxes import IMAP_TOKENS
 from mailsettings.core.parameters import Holder, Layer, ParameterLevel, resolve, switched_on
 from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
@@ -53,6 +53,7 @@ class Route:
     give_up_hours: int
     unknown_policy: str
     keep: bool
+    sent_copy: bool  # a copy in the mailbox's Sent folder is wanted, which the server itself does not keep (X3)
 
     @property
     def server(self) -> str:
@@ -205,6 +206,7 @@ def _route(settings: Settings, job: MailJob) -> Route | Barred | Held:
         give_up_hours=hours if isinstance(hours, int) else 24,
         unknown_policy=_unknown_policy(facts, decided),
         keep=job.direct or switched_on(facts.layers, "log_background_sends"),
+        sent_copy=decided.system.over is Over.SMTP and _wants_copy(facts, account),
     )
 
 
@@ -218,6 +220,11 @@ def _number(facts: Facts, connection: Connection, key: str) -> int | None:
     own = connection.server.number(key)
     value = resolve(facts.layers, key).value if own is None else own
     return value if isinstance(value, int) else None
+
+
+def _wants_copy(facts: Facts, account: AccountFacts | None) -> bool:
+    own = account.holder.switch("sent_copy") if account else None
+    return switched_on(facts.layers, "sent_copy") if own is None else own
 
 
 def _unknown_policy(facts: Facts, connection: Connection) -> str:

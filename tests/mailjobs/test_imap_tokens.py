@@ -1,4 +1,4 @@
-"""Drafts over IMAP with access tokens, against Dovecot which asks whether they hold, and a stand-in of the authority: X1, P5, Z7."""
+"""Drafts over IMAP with access tokens, against Dovecot that checks them and a stand-in of the authority: X1, P5, Z7."""
 
 from collections.abc import Iterator
 from typing import Any
