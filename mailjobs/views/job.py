@@ -47,6 +47,7 @@ from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import tell
 from mailjobs.views.page import job_for
 from mailjobs.views.sandbox import attached, download, framed
+from mailjobs.views.sent_words import say_copy
 from mailjobs.waiting import say_wait
 from mailjobs.wording import say_held_for, say_hold
 from mailsettings.access import Right, may, sees_whole_tenant
@@ -99,6 +100,7 @@ class Job(Page):
             recipients=[_recipient(job, each, discretion) for each in job.recipients.all()],
             ladder=ladder_of(job.plan, self.reader),
             facts=facts_of_plan(job.plan, discretion),
+            copy=discretion.text(job.plan, say_copy(job)),
             preview=read(whole(frozen)) if frozen is not None else None,
             provable=provable(job),
             documents=lines_of(self.reader, others_of(job)) if job.document_key else [],

@@ -40,6 +40,10 @@ HELP: Mapping[str, Promise] = {
         "Stored encrypted, for exactly this IMAP server, port, TLS and user. Without a user for IMAP, entering the SMTP password "
         "stores it here too."
     ),
+    "sent_copy": gettext_lazy(
+        "Each mail that was sent is also put into the mailbox's Sent folder: by Exchange over EWS, else over IMAP. Over Graph it "
+        "is there anyway."
+    ),
     "send_option": gettext_lazy("Whether mail goes out over the mail server or opens in the user's own mail client."),
     "sender_address": gettext_lazy("user@domain or Name <user@domain>; it counts where no account gives an address."),
     "always_use_sender_address": gettext_lazy(
@@ -57,9 +61,6 @@ HELP: Mapping[str, Promise] = {
     "ews_url": gettext_lazy("The address of Exchange Web Services; empty lets autodiscover find it."),
     "ews_auth": gettext_lazy("How the log-in to Exchange works."),
     "ews_version": gettext_lazy("Only where Exchange does not tell its version itself."),
-    "sent_copy": gettext_lazy(
-        "Each mail sent over EWS is also put into the mailbox's Sent Items. A mail whose outcome is uncertain is looked up there."
-    ),
     "ntlm_domain": gettext_lazy("The Windows domain of the user, also for send systems 4 and 5; empty where the user names it."),
     "oauth_authority": gettext_lazy("The address that issues tokens; empty takes the provider's usual one."),
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),

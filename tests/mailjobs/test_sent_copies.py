@@ -1,6 +1,5 @@
 """X3: copies in the Sent folder over IMAP, against Dovecot: once, after the hand-over, and no failure of theirs fails a mail."""
 
-from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -26,12 +25,12 @@ State = SentErrand.State
 
 
 @pytest.fixture
-def imap(dovecot: Peers) -> Iterator[Peers]:
+def imap(dovecot: Peers) -> Peers:
     """Dovecot with Bernd's Sent folder empty."""
     for file in (dovecot.state / "mail" / BERND / ".Sent").glob("*/*"):
         if file.parent.name in {"cur", "new"}:
             file.unlink()
-    yield dovecot
+    return dovecot
 
 
 def live(server: CountingServer, imap: Peers, *, own: dict[str, Any] | None = None, **changes: Any) -> None:
