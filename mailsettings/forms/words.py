@@ -1,14 +1,16 @@
 """One sentence of help for each parameter, and the recommendations behind “More” (S3, S4)."""
 
 from collections.abc import Mapping
+from datetime import date
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailsettings.core.parameters import PARAMETERS, Value
+from mailsettings.core.parameters import PARAMETERS, Kind, Value
 from mailsettings.wording import CHOICE_LABELS, SEND_SYSTEM_LABELS
 
 HELP: Mapping[str, Promise] = {
@@ -67,6 +69,10 @@ HELP: Mapping[str, Promise] = {
     "oauth_client_id": gettext_lazy("The application (client) ID from the app registration."),
     "oauth_client_secret": gettext_lazy(
         "It is stored encrypted, for exactly this server, user, authority and client, and never shown again."
+    ),
+    "oauth_secret_expires": gettext_lazy(
+        "As the app registration says it, at Microsoft two years after it was made at most. The overview warns from 30 days "
+        "before."
     ),
     "graph_url": gettext_lazy("Only where Microsoft Graph is not at its usual address, as in a national cloud."),
     "max_connections": gettext_lazy("How many connections to this server may be open at the same time."),
@@ -128,6 +134,8 @@ def say_value(key: str, value: Value) -> str:
         return str(SEND_SYSTEM_LABELS[value])
     if isinstance(value, (tuple, list)):
         return ", ".join(value)
+    if PARAMETERS[key].kind is Kind.DATE and isinstance(value, str):
+        return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
     return str(CHOICE_LABELS.get((key, str(value)), value))
 
 
