@@ -62,7 +62,10 @@ _CODES = {
     drafting.NO_MAILBOX: lambda: _(
         "The settings name no mailbox for it. Enter IMAP server, user and password, or download the mail instead."
     ),
-    drafting.NEEDS_PASSWORD: lambda: _("The password of the mailbox must be entered in the settings, or entered again."),
+    drafting.NEEDS_PASSWORD: lambda: _(
+        "The password of the mailbox must be entered in the settings, or entered again; with OAuth, enter the client secret or "
+        "connect the mailbox again."
+    ),
     drafting.LOGIN_PAUSED: lambda: _(
         "The mailbox has refused the log-in before. So that it is not locked, nothing tries again until user or password are "
         "corrected in the settings."

@@ -47,7 +47,10 @@ def _reason(error: str) -> str:
 
 _CODES = {
     sent_items.NO_MAILBOX: lambda: _("The settings name no mailbox that can be reached by IMAP."),
-    sent_items.NEEDS_PASSWORD: lambda: _("The password of the mailbox must be entered in the settings, or entered again."),
+    sent_items.NEEDS_PASSWORD: lambda: _(
+        "The password of the mailbox must be entered in the settings, or entered again; with OAuth, enter the client secret or "
+        "connect the mailbox again."
+    ),
     sent_items.LOGIN_PAUSED: lambda: _("The mailbox has refused the log-in before; correct it in the settings."),
     sent_items.ERASED: lambda: _("The content of the mail is no longer kept."),
     sent_items.INTERNAL: lambda: _("The portal met an error with it; tell the operator."),
