@@ -97,8 +97,7 @@ def ticket_ending(connection: Connection) -> Ending | None:
     try:
         identity = asyncio.run(kerberos.identity(timeout=TICKET_SECONDS))
     except TransportError as error:
-        text = _("The portal has no usable Kerberos ticket: %(error)s.") % {"error": say_error(str(error))}
-        return Ending(connection.key, text, None, "")
+        return Ending(connection.key, f"{say_error(str(error))}.", None, "")
     if identity.renews_itself or identity.seconds > NEAR_END:
         return None
     ends = say_time(timezone.now() + timedelta(seconds=identity.seconds))

@@ -37,7 +37,7 @@ def say_draft(draft: MailDraft | None) -> dict[str, Any] | None:
 def say_failure(error: str, *, uncertain: bool = False) -> str:
     """Why a draft is not there and what to do; `error` as it is stored."""
     if uncertain:
-        return _("The connection broke off. Look into the mailbox's folder for drafts before you put it there once more.")
+        return _("The connection broke off. Put it there again: the portal first looks whether it lies there already.")
     return _CODES[error]() if error in _CODES else _of_server(error)
 
 

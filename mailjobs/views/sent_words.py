@@ -42,7 +42,7 @@ def say_look(job: MailJob) -> str:
 def _reason(error: str) -> str:
     if error in _CODES:
         return _CODES[error]()
-    return f"{say_error(error)}." if reason_of(error) is not None else error
+    return f"{say_error(error).rstrip('.')}." if reason_of(error) is not None else error
 
 
 _CODES = {

@@ -34,7 +34,7 @@ def page(log_in: LogIn, job: MailJob, reader: str = "bernd") -> str:
 def test_the_page_says_what_became_of_the_copy(log_in: LogIn, became: dict[str, str], said: str) -> None:
     submit(user("bernd"), invoice())
     job = MailJob.objects.get()
-    assert "Copy in Sent Items" not in page(log_in, job)
+    assert "Sent items" not in page(log_in, job)
     MailJob.objects.update(state="sent")
     SentErrand.objects.create(job=job, kind="copy", **became)
     assert said in page(log_in, job)
