@@ -1,4 +1,4 @@
-"""The pages of mails that wait for the mail client, of copies and of what must be changed: axe-core, and nothing wider than a phone."""
+"""The pages of mails for the mail client, of copies and of what must be changed: axe-core, and nothing wider than a phone."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +41,7 @@ def scene(live_server: Any) -> dict[str, str]:
     move_in(parameters=IMAP)
     huber = Tenant.objects.get(slug="huber")
     save_parameters(Book("anna"), user("anna"), own_values(user("anna")) | {"imap_user": "anna@kanzlei-huber.example"})
-    drafts = {
+    drafts: dict[str, dict[str, Any]] = {
         "a draft that lies there": {"state": State.PLACED, "mailbox": "office@kanzlei-huber.example", "folder": "Entwürfe"},
         "a draft that was refused": {"state": State.FAILED, "error": REFUSED},
         "a draft without mailbox": {"state": State.FAILED, "error": drafting.NO_MAILBOX},
