@@ -27,4 +27,4 @@ def _addresses(addresses: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     """RFC 6068 2: everything but unreserved characters, "@" and some that mean nothing, as UTF-8; "+" is a plus sign there."""
-    return quote(text, safe=_PLAIN)
+    return quote(text, safe=_PLAIN, errors="replace")
