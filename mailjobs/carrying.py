@@ -351,6 +351,7 @@ class Line:
             dialogue=way.dialogue,
             worker=self._engine.name,
             keep=route.keep,
+            copy=route.sent_copy,
             due_in=due_in(job, outcome),
             use=way.use,
             recipients=ready.recipients,

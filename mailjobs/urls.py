@@ -12,7 +12,7 @@ from mailjobs.views.dashboard import Dashboard
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
 from mailjobs.views.incident import IncidentPage
-from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
+from mailjobs.views.job import Job, JobAttachment, JobEml, JobMailto, JobPreview
 from mailjobs.views.jobs import Jobs
 from mailjobs.views.log import Log, LogEntry
 from mailjobs.views.mailbox import Mailbox, MailboxCallback
@@ -31,6 +31,7 @@ urlpatterns = [
     path("", Dashboard.as_view(), name="dashboard"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", Job.as_view(), name="job"),
+    path("jobs/<int:pk>/mailto/", JobMailto.as_view(), name="job_mailto"),
     path("jobs/<int:pk>/mail.eml", JobEml.as_view(), name="job_eml"),
     path("jobs/<int:pk>/preview/", JobPreview.as_view(), name="job_preview"),
     path("jobs/<int:pk>/attachments/<int:number>/", JobAttachment.as_view(), name="job_attachment"),

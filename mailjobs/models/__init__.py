@@ -1,6 +1,7 @@
 """The tables of the queue, which nothing but the modules that ARCHITECTURE.md names (invariant 2) writes."""
 
 from mailjobs.models.drafts import MailDraft
+from mailjobs.models.errands import SentErrand
 from mailjobs.models.jobs import (
     FINAL_STATES,
     OPEN_STATES,
@@ -42,6 +43,7 @@ __all__ = [
     "MailJob",
     "MailLogEntry",
     "RecipientStateChoices",
+    "SentErrand",
     "SessionLease",
     "SharedConnection",
     "StateChoices",
