@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailjobs', '0013_drafts'),
+        ('mailjobs', '0014_checked_connections'),
     ]
 
     operations = [
