@@ -1,7 +1,7 @@
 """The addresses of the pages about mail, of log-in and of health."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from mailjobs.views.account import LogIn, SetTheme, set_language
 from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
@@ -21,6 +21,7 @@ from mailjobs.views.senders import Senders, SendersExport
 from mailjobs.views.template_preview import PrintModelPreview
 
 urlpatterns = [
+    path("api/", include("mailjobs.api.urls")),
     path("addresses/", Addresses.as_view(), name="addresses"),
     path("addresses/<int:pk>/", AddressAsk.as_view(), name="address_ask"),
     path("addresses/confirm/<str:token>/", AddressConfirm.as_view(), name="address_confirm"),

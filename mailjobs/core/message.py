@@ -16,6 +16,7 @@ MAX_ATTACHMENTS = 100
 MAX_ATTACHMENT_OCTETS = 25 * 2**20  # all attachments of one mail together
 MAX_RECIPIENTS = 500
 MAX_KEY = 200
+MAX_DOCUMENT_KEY = 300
 _TEXTS = ("idempotency_key", "print_model", "subject", "text", "html", "sender", "sender_method", "document_key")
 _NAMES = ("idempotency_key", "print_model", "document_key")
 _KNOWN = frozenset({*_TEXTS, "to", "cc", "bcc", "reply_to", "variables", "not_before", "attachments"})
@@ -83,6 +84,9 @@ def parse_message(raw: object) -> Message:
     key = texts["idempotency_key"]
     if key is not None and len(key) > MAX_KEY:
         raise MessageInvalid("idempotency_key", "too_long", str(MAX_KEY))
+    document = texts["document_key"]
+    if document is not None and len(document) > MAX_DOCUMENT_KEY:
+        raise MessageInvalid("document_key", "too_long", str(MAX_DOCUMENT_KEY))
     if texts["sender_method"] not in (None, "crm"):
         raise MessageInvalid("sender_method", "not_a_choice", "crm")
     message = Message(

@@ -17,6 +17,7 @@ from mailjobs.models.jobs import (
     RecipientStateChoices,
     StateChoices,
 )
+from mailjobs.models.keys import ApiKey, ApiUse
 from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
 from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
@@ -26,6 +27,8 @@ __all__ = [
     "REQUEUEABLE_STATES",
     "WAITING_STATES",
     "AccessToken",
+    "ApiKey",
+    "ApiUse",
     "Attempt",
     "BlockReason",
     "ConnectionUse",
