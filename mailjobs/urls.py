@@ -13,6 +13,7 @@ from mailjobs.views.inbox import Inbox
 from mailjobs.views.incident import IncidentPage
 from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
 from mailjobs.views.jobs import Jobs
+from mailjobs.views.keys import ApiDocumentation, Keys
 from mailjobs.views.log import Log, LogEntry
 from mailjobs.views.mailbox import Mailbox, MailboxCallback
 from mailjobs.views.proof import JobProof, JobProofPdf
@@ -27,6 +28,9 @@ urlpatterns = [
     path("addresses/confirm/<str:token>/", AddressConfirm.as_view(), name="address_confirm"),
     path("mailboxes/callback/", MailboxCallback.as_view(), name="mailbox_callback"),
     path("mailboxes/<str:kind>/<int:pk>/", Mailbox.as_view(), name="mailbox"),
+    path("settings/keys/", Keys.as_view(), name="own_keys"),
+    path("settings/keys/documentation/", ApiDocumentation.as_view(), name="api_documentation"),
+    path("users/<int:pk>/keys/", Keys.as_view(), name="user_keys"),
     path("", Dashboard.as_view(), name="dashboard"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", Job.as_view(), name="job"),
