@@ -34,7 +34,8 @@ class EmailBackend(BaseEmailBackend):
 
     def __init__(self, url: str | None = None, key: str | None = None, fail_silently: bool = False, **_others: Any) -> None:
         super().__init__(fail_silently=fail_silently)
-        self.portal = Portal(url or settings.POSTAUSGANG_URL, key or settings.POSTAUSGANG_KEY)
+        settled_url, settled_key = (getattr(settings, name, "") for name in ("POSTAUSGANG_URL", "POSTAUSGANG_KEY"))
+        self.portal = Portal(url or settled_url, key or settled_key)
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """How many were accepted. Raises PortalError for the first that was not, unless told to be silent."""
@@ -78,7 +79,10 @@ def _headers(mail: EmailMessage) -> dict[str, Any]:
 
 
 def _addresses(found: Sequence[Any]) -> list[str]:
-    return [formataddr(pair, charset="utf-8") if pair[0].isascii() else f"{pair[0]} <{pair[1]}>" for pair in getaddresses([str(each) for each in found])]
+    return [
+        formataddr(pair, charset="utf-8") if pair[0].isascii() else f"{pair[0]} <{pair[1]}>"
+        for pair in getaddresses([str(each) for each in found])
+    ]
 
 
 def _attachment(attachment: Any) -> dict[str, str]:

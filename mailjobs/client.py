@@ -51,24 +51,26 @@ class Portal:
 
     def send(self, message: Mapping[str, Any], *, run: str = "", unattended: bool = False) -> Document:
         """Hand one mail in; the answer has `id` and `status`. Raises Refused, PortalError."""
-        return self._call("POST", "messages", {"run": run, "unattended": unattended}, _with_key(message))
+        return self._document("POST", "messages", {"run": run, "unattended": unattended}, _with_key(message))
 
     def send_many(self, messages: Iterable[Mapping[str, Any]], *, run: str = "", unattended: bool = False) -> Iterator[Document]:
         """Hand any number in; one answer for each, in their order: `id` null and `error` where it was refused."""
         for chunk in _chunks(_with_key(message) for message in messages):
-            yield from self._call("POST", "messages/batch", {}, {"messages": chunk, "run": run, "unattended": unattended})["results"]
+            yield from self._call("POST", "messages/batch", {}, {"messages": chunk, "run": run, "unattended": unattended})[
+                "results"
+            ]
 
     def message(self, number: int) -> Document:
         """One mail and what became of it."""
-        return self._call("GET", f"messages/{number}")
+        return self._document("GET", f"messages/{number}")
 
     def requeue(self, number: int, *, confirm_unknown: bool = False) -> Document:
         """Reset the send status of a mail that failed; an uncertain one only if it may go out a second time."""
-        return self._call("POST", f"messages/{number}/requeue", {"confirm_unknown": confirm_unknown})
+        return self._document("POST", f"messages/{number}/requeue", {"confirm_unknown": confirm_unknown})
 
     def cancel(self, number: int) -> Document:
         """Withdraw a mail that has not been taken by a worker."""
-        return self._call("POST", f"messages/{number}/cancel")
+        return self._document("POST", f"messages/{number}/cancel")
 
     def jobs(self, *, state: str = "") -> Iterator[Document]:
         """The open mail jobs, newest first."""
@@ -85,7 +87,7 @@ class Portal:
 
     def explain(self, **case: Any) -> Document:
         """Who would send as whom: `print_model`, `context_sender`, `sender_method`, `unattended`, `user`."""
-        return self._call("POST", "explain", body=case)
+        return self._document("POST", "explain", None, case)
 
     def _pages(self, path: str, name: str, query: Mapping[str, str]) -> Iterator[Document]:
         cursor: str | None = ""
@@ -94,13 +96,17 @@ class Portal:
             yield from page[name]
             cursor = page["next"]
 
+    def _document(self, *words: Any) -> Document:
+        found: Document = self._call(*words)
+        return found
+
     def _call(self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None) -> Any:
         words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in (query or {}).items() if value}
         address = f"{self.url}/api/v1/{path}" + (f"?{urllib.parse.urlencode(words)}" if words else "")
         data = None if body is None else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self._key}", **({"Content-Type": "application/json"} if data else {})}
         request = urllib.request.Request(address, data, headers, method=method)  # noqa: S310 (http or https, see __init__)
-        # Without a body a POST changes the state of a mail: a lost answer is not asked for again, it could be another person's turn.
+        # A POST without a body changes the state of a mail: where its answer is lost, the mail may be in another state by now.
         repeatable = method == "GET" or data is not None
         for attempt in range(1, self.attempts + 1):
             found = self._try(request, repeatable=repeatable and attempt < self.attempts)

@@ -23,9 +23,7 @@ class Taken:
         return {**self.result.document(), "document_repeated": self.repeated}
 
 
-def hand_in(
-    user: User, raw: Sequence[object], *, run: str = "", unattended: bool = False, whole: bool = False
-) -> list[Taken]:
+def hand_in(user: User, raw: Sequence[object], *, run: str = "", unattended: bool = False, whole: bool = False) -> list[Taken]:
     """Submit messages in the shape of the contract, not yet checked; the results come in the same order."""
     messages = [_parsed(each) for each in raw]
     keys = {each.document_key for each in messages if isinstance(each, Message) and each.document_key}

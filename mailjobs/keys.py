@@ -70,7 +70,9 @@ def key_of(text: str) -> ApiKey | None:
     if not text.startswith(BEGINNING) or len(text) > 100:
         return None
     now = database_now()
-    key = ApiKey.objects.select_related("user__tenant__firm", "user__deputy").filter(digest=_digest(text), revoked_at=None).first()
+    key = (
+        ApiKey.objects.select_related("user__tenant__firm", "user__deputy").filter(digest=_digest(text), revoked_at=None).first()
+    )
     if key is None or not key.user.is_active or key.user.tenant is None or (key.expires_at and key.expires_at <= now):
         return None
     if key.last_used_at is None or key.last_used_at < now - _NOTED_EVERY:

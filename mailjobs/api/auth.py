@@ -36,7 +36,9 @@ class Bearer(HttpBearer):
             raise too_often(seconds)
         if self.scope not in key.scopes:
             detail = _("The key lacks the scope “%(scope)s”.") % {"scope": self.scope.value}
-            raise Problem(403, "scope_missing", detail, {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'})
+            raise Problem(
+                403, "scope_missing", detail, {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'}
+            )
         return key
 
 

@@ -54,7 +54,12 @@ def _operation(path: str, method: str, said: dict[str, Any]) -> Operation:
         title=lines[0],
         text=" ".join(lines[1:]),
         parameters=tuple(
-            Field(each["name"], _kind(each["schema"]), bool(each.get("required")), each.get("description") or each["schema"].get("description", ""))
+            Field(
+                each["name"],
+                _kind(each["schema"]),
+                bool(each.get("required")),
+                each.get("description") or each["schema"].get("description", ""),
+            )
             for each in said.get("parameters", [])
         ),
         body=_document(said.get("requestBody", {})),

@@ -42,7 +42,9 @@ def _case(raw: dict[str, Any]) -> dict[str, Any]:
         if value is not None and not isinstance(value, str):
             raise Problem(422, "not_a_text", _("%(field)s must be a text.") % {"field": name}, field=name)
     if case["sender_method"] not in (None, "crm"):
-        raise Problem(422, "not_a_choice", _("%(field)s must be one of: %(detail)s.") % {"field": "sender_method", "detail": "crm"})
+        raise Problem(
+            422, "not_a_choice", _("%(field)s must be one of: %(detail)s.") % {"field": "sender_method", "detail": "crm"}
+        )
     if not isinstance(raw.get("unattended", False), bool):
         raise Problem(422, "not_a_choice", _("“run” is a text, “unattended” true or false."), field="unattended")
     return {**case, "unattended": raw.get("unattended", False)}

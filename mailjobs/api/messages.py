@@ -24,7 +24,9 @@ router = Router(tags=["messages"])
 MOST_RUN = 200
 IdempotencyKey = Annotated[
     str | None,
-    Header(None, alias="Idempotency-Key", description="The same key again returns the first mail; of a batch it numbers the items."),
+    Header(
+        None, alias="Idempotency-Key", description="The same key again returns the first mail; of a batch it numbers the items."
+    ),
 ]
 Run = Annotated[str, Query("", max_length=MOST_RUN, description="The name of the print run.")]
 
@@ -122,13 +124,17 @@ def _with_key(raw: Any, key: str | None, *, keep: bool = False) -> Any:
         return raw
     own = raw.get("idempotency_key")
     if own and not keep and own != key:
-        raise Problem(422, "key_twice", _("The header Idempotency-Key and the message name different keys."), field="idempotency_key")
+        raise Problem(
+            422, "key_twice", _("The header Idempotency-Key and the message name different keys."), field="idempotency_key"
+        )
     return {**raw, "idempotency_key": own or key}
 
 
 def _name(run: str) -> str:
     if len(run) > MOST_RUN or not run.isprintable():
-        raise Problem(422, "not_a_text", _("“run” must be a line of at most %(most)s characters.") % {"most": MOST_RUN}, field="run")
+        raise Problem(
+            422, "not_a_text", _("“run” must be a line of at most %(most)s characters.") % {"most": MOST_RUN}, field="run"
+        )
     return run
 
 
@@ -136,7 +142,7 @@ def _refusal(taken: intake.Taken) -> Problem:
     result = taken.result
     if result.code == QUEUE_FULL:
         return Problem(429, result.code, result.message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
-    more = {"field": taken.field} if taken.field else {}
+    more: dict[str, Any] = {"field": taken.field} if taken.field else {}
     return Problem(409 if result.code == "key_reused" else 422, result.code, result.message, **more)
 
 
@@ -153,4 +159,6 @@ def _document(user: User, pk: int) -> dict[str, Any]:
 
 def _wrong_state(row: MailJob) -> Problem:
     state = StateChoices(row.state)
-    return Problem(409, "wrong_state", _("The mail is “%(state)s”; that cannot be done with it.") % {"state": state.label}, state=row.state)
+    return Problem(
+        409, "wrong_state", _("The mail is “%(state)s”; that cannot be done with it.") % {"state": state.label}, state=row.state
+    )

@@ -58,7 +58,9 @@ def always_a_problem(view: Callable[..., HttpResponseBase]) -> Callable[..., Htt
             return answer(not_found())
         if found.status_code == 405:
             return answer(
-                Problem(405, "method_not_allowed", _("This address does not take this method."), {"Allow": found.headers["Allow"]})
+                Problem(
+                    405, "method_not_allowed", _("This address does not take this method."), {"Allow": found.headers["Allow"]}
+                )
             )
         return found
 

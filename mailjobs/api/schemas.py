@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from mailjobs.core.message import MAX_ATTACHMENTS, MAX_KEY, MAX_RECIPIENTS
 
@@ -178,7 +178,12 @@ class Explanation(Schema):
     hazards: list[dict[str, Any]]
 
 
-DESCRIBED = {"Problem": ProblemDocument, "Message": MessageBody, "Batch": BatchBody, "Case": CaseBody}
+DESCRIBED: Mapping[str, type[BaseModel]] = {
+    "Problem": ProblemDocument,
+    "Message": MessageBody,
+    "Batch": BatchBody,
+    "Case": CaseBody,
+}
 _USUAL = {
     401: "No key in force",
     403: "The key lacks the scope",

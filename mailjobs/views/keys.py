@@ -42,7 +42,10 @@ class KeyForm(forms.Form):
         label=gettext_lazy("Name"), max_length=100, help_text=gettext_lazy("Which program uses it, for example “Invoicing”.")
     )
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("May"), choices=list(SCOPES.items()), widget=forms.CheckboxSelectMultiple, initial=[Scope.SUBMIT, Scope.READ]
+        label=gettext_lazy("May"),
+        choices=list(SCOPES.items()),
+        widget=forms.CheckboxSelectMultiple,
+        initial=[Scope.SUBMIT, Scope.READ],
     )
     days = forms.ChoiceField(label=gettext_lazy("Valid for"), choices=list(VALIDITIES.items()), required=False, initial="365")
     password = forms.CharField(
@@ -91,12 +94,14 @@ class Keys(Page):
         _key, text = keys.make(
             self.reader, person, name=given["name"], scopes=[Scope(each) for each in given["scopes"]], expires_at=until
         )
-        answer = self._page(person, KeyForm(self.reader), made=text, made_name=given["name"])
+        answer = self._page(person, KeyForm(self.reader), made={"text": text, "name": given["name"]})
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
     def _revoke(self, person: User, number: str) -> HttpResponse:
-        key = person.api_keys.filter(pk=int(number)).first() if number.isascii() and number.isdigit() and len(number) < 19 else None
+        key = (
+            person.api_keys.filter(pk=int(number)).first() if number.isascii() and number.isdigit() and len(number) < 19 else None
+        )
         if key is None:
             raise Http404
         keys.revoke(self.reader, key)
@@ -109,7 +114,7 @@ class Keys(Page):
             raise Http404
         return person
 
-    def _page(self, person: User, form: KeyForm, **more: object) -> HttpResponse:
+    def _page(self, person: User, form: KeyForm, made: dict[str, str] | None = None) -> HttpResponse:
         own = person.pk == self.reader.pk
         rows = ApiKey.objects.filter(user=person).order_by("revoked_at", "-pk")
         return self.show(
@@ -120,7 +125,7 @@ class Keys(Page):
             now=timezone.now(),
             address=self.request.build_absolute_uri("/api/v1/"),
             back="" if own else reverse("user", args=[person.pk]),
-            **more,
+            made=made,
         )
 
 

@@ -79,7 +79,10 @@ def test_a_revoked_key_stops_at_once(program: Programs) -> None:
     assert bernd.get("jobs")[0] == 200
     revoke(person("anna"), bernd.key)
     assert bernd.get("jobs")[0] == 401
-    assert [event.action for event in AuditEvent.objects.filter(subject__startswith="bernd/")] == ["api_key_revoked", "api_key_made"]
+    assert [event.action for event in AuditEvent.objects.filter(subject__startswith="bernd/")] == [
+        "api_key_revoked",
+        "api_key_made",
+    ]
 
 
 def test_an_expired_key_and_one_of_a_deactivated_user_open_nothing(program: Programs) -> None:

@@ -64,6 +64,8 @@ def test_who_follows_the_log_misses_no_line(program: Programs, monkeypatch: pyte
     assert len(anna.get("log", order="oldest", cursor=first["next"])[1]["lines"]) == 1
 
 
-@pytest.mark.parametrize("query", ["cursor=x", "cursor=-1", "cursor=" + "9" * 30, "limit=0", "limit=501", "order=up", "state=sent"])
+@pytest.mark.parametrize(
+    "query", ["cursor=x", "cursor=-1", "cursor=" + "9" * 30, "limit=0", "limit=501", "order=up", "state=sent"]
+)
 def test_what_makes_no_sense_is_a_problem(program: Programs, query: str) -> None:
     assert program("anna").get(f"jobs?{query}")[0] == 422

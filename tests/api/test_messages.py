@@ -8,9 +8,9 @@ import pytest
 from django.test import Client, override_settings
 
 from mailjobs.models import MailJob, MailLogEntry
-from mailsettings.changes import Book, save_parameters
+from mailsettings.configuration import import_document
 from tests.api.conftest import Programs, invoice
-from tests.pages.conftest import person
+from tests.pages.conftest import document
 
 PDF = {"filename": "r.pdf", "content_type": "application/pdf", "content_base64": base64.b64encode(b"%PDF-1.7").decode()}
 
@@ -25,7 +25,11 @@ def test_a_mail_is_stored_when_it_is_answered(program: Programs) -> None:
     status, found = bernd.get(f"messages/{job.pk}")
     assert status == 200
     assert found["recipients"] == [{"kind": "to", "address": "klient1@kunde.example", "state": "pending", "reply": None}]
-    assert (found["sender"], found["subject"], found["document_key"]) == ("office@kanzlei-huber.example", "Rechnung 1", "invoice 1")
+    assert (found["sender"], found["subject"], found["document_key"]) == (
+        "office@kanzlei-huber.example",
+        "Rechnung 1",
+        "invoice 1",
+    )
 
 
 def test_the_same_key_is_the_same_mail_and_with_another_body_a_conflict(program: Programs) -> None:
@@ -61,7 +65,7 @@ def test_a_batch_sent_again_is_the_same_mails(program: Programs) -> None:
     body = {"messages": [invoice(1), invoice(2, idempotency_key="own")]}
     first = bernd.post("messages/batch", body, Idempotency_Key="run-11")[1]
     assert bernd.post("messages/batch", body, Idempotency_Key="run-11")[1] == first
-    assert sorted(MailJob.objects.values_list("idempotency_key", flat=True)) == ["own", "run-11/0"]
+    assert set(MailJob.objects.values_list("idempotency_key", flat=True)) == {"own", "run-11/0"}
 
 
 def test_a_document_that_goes_out_twice_is_said(program: Programs) -> None:
@@ -69,7 +73,9 @@ def test_a_document_that_goes_out_twice_is_said(program: Programs) -> None:
     bernd = program("bernd")
     assert bernd.post("messages", invoice(1, document_key="d"))[1]["document_repeated"] is False
     assert bernd.post("messages", invoice(2, document_key="d"))[1]["document_repeated"] is True
-    results = bernd.post("messages/batch", {"messages": [invoice(3, document_key="e"), invoice(4, document_key="e")]})[1]["results"]
+    results = bernd.post("messages/batch", {"messages": [invoice(3, document_key="e"), invoice(4, document_key="e")]})[1][
+        "results"
+    ]
     assert [result["document_repeated"] for result in results] == [False, True]
 
 
@@ -158,8 +164,9 @@ def test_a_queue_that_is_full_says_when_to_come_again(program: Programs) -> None
 
 def test_check_sender_holds_as_in_the_forms(program: Programs) -> None:
     """C1, C3."""
-    save_parameters(Book("test"), person("anna").tenant, {"check_sender": True, "smtp_server": "mail.kanzlei-huber.example",
-                                                          "send_system": 1, "sender_address": "office@kanzlei-huber.example"})  # fmt: skip
+    checked = document()
+    checked["firms"][0]["parameters"]["check_sender"] = True
+    import_document(checked, actor="test")
     assert program("bernd").post("messages", invoice())[1]["code"] == "check_sender_no_employee"
-    status, document = program("bernd").post("explain", {"print_model": "invoices"})
-    assert (status, document["refused"]["code"]) == (200, "check_sender_no_employee")
+    status, answer = program("bernd").post("explain", {"print_model": "invoices"})
+    assert (status, answer["refused"]["code"]) == (200, "check_sender_no_employee")

@@ -60,7 +60,9 @@ def test_the_description_names_all_operations_of_the_contract(db: None) -> None:
 @override_settings(API_KEY_PER_MINUTE=10**9, API_TENANT_PER_MINUTE=10**9)
 def test_no_answer_is_an_error_of_ours_or_undescribed(program: Programs, mode: Any) -> None:
     anna = program("anna")
-    real = [mail("anna", number, **({"state": state} if state else {})).pk for number, state in enumerate(("", "failed", "unknown"))]
+    real = [
+        mail("anna", number, **({"state": state} if state else {})).pk for number, state in enumerate(("", "failed", "unknown"))
+    ]
     seen: set[str] = set()
     answered: set[int] = set()
     for found in described().get_all_operations():
