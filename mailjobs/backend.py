@@ -12,7 +12,6 @@ import base64
 from collections.abc import Sequence
 from email.message import Message
 from email.mime.base import MIMEBase
-from email.utils import formataddr, getaddresses
 from typing import Any
 
 from django.conf import settings
@@ -79,10 +78,7 @@ def _headers(mail: EmailMessage) -> dict[str, Any]:
 
 
 def _addresses(found: Sequence[Any]) -> list[str]:
-    return [
-        formataddr(pair, charset="utf-8") if pair[0].isascii() else f"{pair[0]} <{pair[1]}>"
-        for pair in getaddresses([str(each) for each in found])
-    ]
+    return [str(each) for each in found]
 
 
 def _attachment(attachment: Any) -> dict[str, str]:

@@ -38,21 +38,31 @@ class Scene:
     folder: Path
     server: CountingServer
     door: Door
+    before: int = 0  # the last job of the tests before this one
 
     def jobs(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in manage("mailjobs", "export", env=self.env).splitlines()]
+        return [json.loads(line) for line in manage("mailjobs", "export", "--since", str(self.before), env=self.env).splitlines()]
 
     def deliver(self) -> None:
         manage("deliver", "--until-empty", "--json", env=self.env)
 
 
-@pytest.fixture
-def scene(postgres: Postgres, tmp_path: Path, smtp_server: CountingServer) -> Iterator[Scene]:
-    env = environment(postgres.create_database(), tmp_path)
+@pytest.fixture(scope="module")
+def portal(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("portal")
+    env = environment(postgres.create_database(), folder)
     manage("migrate", "-v0", env=env)
-    manage("settings", "import", "-", env=env, text=json.dumps(document(smtp_server)))
-    with smtp_door(env, tmp_path) as door:
-        yield Scene(env, tmp_path, smtp_server, door)
+    with CountingServer() as server, smtp_door(env, folder) as door:
+        yield Scene(env, folder, server, door)
+
+
+@pytest.fixture
+def scene(portal: Scene) -> Scene:
+    """The cast as it is at first, and nothing arrived yet."""
+    manage("settings", "import", "-", env=portal.env, text=json.dumps(document(portal.server)))
+    portal.before = max((job["id"] for job in portal.jobs()), default=portal.before)
+    portal.server.received.clear()
+    return portal
 
 
 def mail(number: int = 1, **headers: str) -> EmailMessage:
@@ -97,6 +107,7 @@ def test_log_in_only_over_tls_and_only_with_what_is_right(scene: Scene) -> None:
             scene.door.starttls(login, password)
         assert refused.value.smtp_code == 535
     with scene.door.starttls() as session:
+        session.ehlo()
         assert session.docmd("MAIL", "FROM:<office@kanzlei-huber.example>")[0] == 530
     assert scene.jobs() == []
 
