@@ -7,7 +7,7 @@ from typing import Any
 
 from mailjobs.api.portal import api
 
-_SHOWN_FIRST = ("Message", "Attachment", "Batch", "Case", "Problem")
+_SHOWN_FIRST = ("Message", "Attachment", "Batch", "Case", "Result", "Results", "Job", "Problem")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,37 +68,37 @@ def submit_batch(request: HttpRequest, idempotency_key: IdempotencyKey) -> Statu
     return Status(202, {"results": results, "accepted": len(taken) - refused, "refused": refused})
 
 
-@router.get("messages/{int:pk}", response=Job, auth=Bearer(Scope.READ), openapi_extra=extra(404))
-def message(request: HttpRequest, pk: int) -> dict[str, Any]:
+@router.get("messages/{int:id}", response=Job, auth=Bearer(Scope.READ), openapi_extra=extra(404))
+def message(request: HttpRequest, id: int) -> dict[str, Any]:
     """One mail and what became of it."""
-    return _document(caller(request), pk)
+    return _document(caller(request), id)
 
 
-@router.post("messages/{int:pk}/requeue", response=Job, auth=Bearer(Scope.MANAGE), openapi_extra=extra(404, 409))
-def requeue(request: HttpRequest, pk: int, confirm_unknown: bool = False) -> dict[str, Any]:
+@router.post("messages/{int:id}/requeue", response=Job, auth=Bearer(Scope.MANAGE), openapi_extra=extra(404, 409))
+def requeue(request: HttpRequest, id: int, confirm_unknown: bool = False) -> dict[str, Any]:
     """Reset the send status of a failed, partly sent, uncertain or withdrawn mail: it is tried again within a minute.
 
     Whether an uncertain one may go out a second time must be confirmed.
     """
     user = caller(request)
-    row = _row(user, pk)
-    done = submission.requeue(user, [pk], confirm_unknown=confirm_unknown)
+    row = _row(user, id)
+    done = submission.requeue(user, [id], confirm_unknown=confirm_unknown)
     if done.skipped_unknown:
         detail = _("It is uncertain whether this mail went out. Confirm with confirm_unknown=true that it may go out again.")
         raise Problem(409, "unknown_unconfirmed", detail)
     if not done.ids:
         raise _wrong_state(row)
-    return _document(user, pk)
+    return _document(user, id)
 
 
-@router.post("messages/{int:pk}/cancel", response=Job, auth=Bearer(Scope.MANAGE), openapi_extra=extra(404, 409))
-def cancel(request: HttpRequest, pk: int) -> dict[str, Any]:
+@router.post("messages/{int:id}/cancel", response=Job, auth=Bearer(Scope.MANAGE), openapi_extra=extra(404, 409))
+def cancel(request: HttpRequest, id: int) -> dict[str, Any]:
     """Withdraw a mail that no worker has taken yet."""
     user = caller(request)
-    row = _row(user, pk)
-    if not submission.cancel(user, [pk]):
+    row = _row(user, id)
+    if not submission.cancel(user, [id]):
         raise _wrong_state(row)
-    return _document(user, pk)
+    return _document(user, id)
 
 
 def _submitter(request: HttpRequest) -> User:

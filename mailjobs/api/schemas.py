@@ -13,10 +13,9 @@ MOST_MESSAGES = 1_000  # of a batch
 REF = "#/components/schemas/{model}"
 
 
-class ProblemDocument(Schema):
+class Problem(Schema):
     """RFC 9457."""
 
-    model_config = ConfigDict(title="Problem")
     type: str
     title: str
     status: int
@@ -26,17 +25,17 @@ class ProblemDocument(Schema):
     errors: list[dict[str, Any]] | None = None
 
 
-class File(Schema):
-    model_config = ConfigDict(extra="forbid", title="Attachment")
+class Attachment(Schema):
+    model_config = ConfigDict(extra="forbid")
     filename: str
     content_type: str | None = "application/octet-stream"
     content_base64: str
 
 
-class MessageBody(Schema):
+class Message(Schema):
     """One mail: subject, text and html replace the print model's."""
 
-    model_config = ConfigDict(extra="forbid", title="Message")
+    model_config = ConfigDict(extra="forbid")
     to: list[str] = Field([], description="Each `user@domain` or `Name <user@domain>`.", max_length=MAX_RECIPIENTS)
     cc: list[str] = []
     bcc: list[str] = []
@@ -51,22 +50,22 @@ class MessageBody(Schema):
     not_before: str | None = Field(None, description="A time with its zone, such as 2026-11-30T08:00:00+01:00.")
     idempotency_key: str | None = Field(None, max_length=MAX_KEY, description="As the header Idempotency-Key.")
     document_key: str | None = Field(None, description="Names the document in it, to warn before it goes out twice.")
-    attachments: list[File] = Field([], max_length=MAX_ATTACHMENTS)
+    attachments: list[Attachment] = Field([], max_length=MAX_ATTACHMENTS)
 
 
-class BatchBody(Schema):
+class Batch(Schema):
     """Up to 1,000 mails; each is answered by itself."""
 
-    model_config = ConfigDict(extra="forbid", title="Batch")
-    messages: list[MessageBody] = Field(min_length=1, max_length=MOST_MESSAGES)
+    model_config = ConfigDict(extra="forbid")
+    messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES)
     run: str = Field("", max_length=200, description="The name of the print run.")
     unattended: bool = False
 
 
-class CaseBody(Schema):
+class Case(Schema):
     """A question: who would send what."""
 
-    model_config = ConfigDict(extra="forbid", title="Case")
+    model_config = ConfigDict(extra="forbid")
     user: str | None = Field(None, description="The key's own user, or one whose settings they manage.")
     print_model: str | None = None
     context_sender: str | None = None
@@ -179,10 +178,10 @@ class Explanation(Schema):
 
 
 DESCRIBED: Mapping[str, type[BaseModel]] = {
-    "Problem": ProblemDocument,
-    "Message": MessageBody,
-    "Batch": BatchBody,
-    "Case": CaseBody,
+    "Problem": Problem,
+    "Message": Message,
+    "Batch": Batch,
+    "Case": Case,
 }
 _USUAL = {
     401: "No key in force",

@@ -121,7 +121,7 @@ class Keys(Page):
             person=person,
             own=own,
             form=form,
-            rows=[(row, [SCOPES[Scope(each)] for each in row.scopes if each in set(Scope)]) for row in rows],
+            rows=[(row, [text for scope, text in SCOPES.items() if scope in row.scopes]) for row in rows],
             now=timezone.now(),
             address=self.request.build_absolute_uri("/api/v1/"),
             back="" if own else reverse("user", args=[person.pk]),

@@ -33,9 +33,9 @@ CHECKS = [
 OPERATIONS = {
     "POST /api/v1/messages",
     "POST /api/v1/messages/batch",
-    "GET /api/v1/messages/{pk}",
-    "POST /api/v1/messages/{pk}/requeue",
-    "POST /api/v1/messages/{pk}/cancel",
+    "GET /api/v1/messages/{id}",
+    "POST /api/v1/messages/{id}/requeue",
+    "POST /api/v1/messages/{id}/cancel",
     "GET /api/v1/jobs",
     "GET /api/v1/log",
     "POST /api/v1/explain",
@@ -79,8 +79,8 @@ def test_no_answer_is_an_error_of_ours_or_undescribed(program: Programs, mode: A
             suppress_health_check=list(HealthCheck),
         )
         def ask(case: Any, pk: int | None) -> None:
-            if pk is not None and "pk" in case.path_parameters:
-                case.path_parameters["pk"] = pk
+            if pk is not None and "id" in case.path_parameters:
+                case.path_parameters["id"] = pk
             response = case.call(headers=anna.headers())
             answered.add(response.status_code)
             case.validate_response(response, checks=CHECKS, headers=anna.headers())
