@@ -109,7 +109,8 @@ class Keys(Page):
         return HttpResponseRedirect(self.request.path)
 
     def _person(self, pk: int | None) -> User:
-        person = keys.users_with_keys(self.reader).filter(pk=pk or self.reader.pk).first() if (pk or 0) < 2**63 else None
+        wanted = self.reader.pk if pk is None else pk
+        person = keys.users_with_keys(self.reader).filter(pk=wanted).first() if wanted < 2**63 else None
         if person is None:
             raise Http404
         return person

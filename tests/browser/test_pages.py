@@ -46,9 +46,9 @@ def scene(live_server: Any) -> dict[str, str]:
     MailJob.objects.filter(pk__in=[mail.pk for mail in waiting]).update(document_key=DOCUMENT)
     accounts = _accounts()
     _stop_connections()
-    for number, until in enumerate((None, timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=90))):
-        key, _text = make(user("anna"), user("anna"), name=f"Fakturierung {number}", scopes=list(Scope), expires_at=until)
-    revoke(user("anna"), key)
+    ends = (None, timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=90))
+    made = [make(user("anna"), user("anna"), name="Fakturierung", scopes=list(Scope), expires_at=end)[0] for end in ends]
+    revoke(user("anna"), made[-1])
     many, one = Incident.objects.get(failures=12), Incident.objects.get(reason=ReplyClass.LOGIN_REFUSED)
     unknown = MailJob.objects.filter(state="unknown").values_list("pk", flat=True)[0]
     huber = Tenant.objects.get(slug="huber")

@@ -45,6 +45,8 @@ def test_administrators_make_keys_for_their_users_and_nobody_for_others(log_in: 
     for reader, other in (("anna", "greta"), ("bernd", "anna"), ("max", "eva"), ("max", "anna"), ("mia", "max")):
         assert log_in(reader).get(f"/users/{person(other).pk}/keys/").status_code == 404
         assert log_in(reader).post(f"/users/{person(other).pk}/keys/", NEW).status_code == 404
+    for nobody in (0, 10**30):
+        assert anna.get(f"/users/{nobody}/keys/").status_code == 404
     key = ApiKey.objects.get(user__login="bernd")
     assert log_in("greta").post("/settings/own/keys/", {"revoke": str(key.pk)}).status_code == 404
     key.refresh_from_db()
