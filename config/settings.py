@@ -57,6 +57,8 @@ DNS_RESOLVER = env.str(
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting
+API_KEY_PER_MINUTE = env.int("API_KEY_PER_MINUTE", default=600)  # requests; a batch of 1,000 mails is one
+API_TENANT_PER_MINUTE = env.int("API_TENANT_PER_MINUTE", default=3000)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5.0)
 EHLO_NAME = env.str("EHLO_NAME", default="")  # empty: the address literal of the connection, which names nobody (T1)
 SMTP_SINK_DIR = env.str("SMTP_SINK_DIR", default="")  # where the local test mail server stores; shows the test mailbox page

@@ -18,6 +18,7 @@ from mailjobs.models.jobs import (
     RecipientStateChoices,
     StateChoices,
 )
+from mailjobs.models.keys import ApiKey, ApiUse
 from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
 from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
@@ -27,6 +28,8 @@ __all__ = [
     "REQUEUEABLE_STATES",
     "WAITING_STATES",
     "AccessToken",
+    "ApiKey",
+    "ApiUse",
     "Attempt",
     "BlockReason",
     "ConnectionUse",
