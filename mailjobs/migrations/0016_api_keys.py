@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailjobs', '0013_drafts'),
+        ('mailjobs', '0015_sent_errands'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
