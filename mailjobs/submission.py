@@ -21,12 +21,13 @@ from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
-from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
+from mailjobs.models import WAITING_STATES, Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
 from mailjobs.refusals import details_of_plan
 from mailjobs.rows import database_now, insert, reserve_ids
 from mailjobs.selectors import jobs_visible_to
 from mailjobs.wording import say_message_fault, say_queue_full, say_refusal
 from mailsettings.changes import audit
+from mailsettings.core.addresses import Mailbox
 from mailsettings.core.facts import Request
 from mailsettings.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
 from mailsettings.core.sender import origin_of
@@ -151,6 +152,47 @@ def submit_many(
             desk.lane = LaneChoices.BULK
         results.extend(_submit_chunk(desk, chunk))
     return results
+
+
+def store_trial(job: MailJob, message: Message, sender: Mailbox | None) -> MailJob:
+    """Store a test mail (D2) that leaves exactly as `job` would, a job like a real one, stored or not; it is delivered by others.
+
+    Nobody is told what becomes of it but who asked, and it goes before all other mail of its connection. Whom a real mail would
+    wait for first need not approve of it, except the firm (P8).
+    """
+    now = database_now()
+    unique = uuid.uuid4().hex
+    frozen, own_id = _frozen(message, (message.subject or "", message.text or "", ""), sender, now, unique)
+    trial = MailJob(
+        **{name: getattr(job, name) for name in _KEPT_OF_TRIALS},
+        lane=LaneChoices.DIAGNOSIS,
+        state=StateChoices.NEW,
+        approved=[hold.value for hold in Hold if hold not in {Hold.HELD_BY_FIRM, Hold.CAPTURED}],
+        due_at=now + DIRECT_HEAD_START if job.direct else now,
+        first_due_at=now,
+        created_at=now,
+        message_id=own_id,
+        subject=message.subject or "",
+        size=frozen.size,
+        sha256=frozen.sha256,
+    )
+    with transaction.atomic():
+        _insert([_Draft(message, frozen=frozen, job=trial)])
+        if not job.direct:
+            ring_on_commit()
+    return trial
+
+
+_KEPT_OF_TRIALS = (
+    *("tenant", "user", "print_model", "account_id", "connection_id", "decision_id", "direct", "unattended", "channel"),
+    *("send_system", "sender_address", "sender_level", "sender_origin", "redirected_then", "captured_then"),
+)
+
+
+def forget_trial(job_id: int) -> None:
+    """A test mail that went nowhere leaves only its line in the log; one that was sent, or may have been, stays."""
+    gone = (*WAITING_STATES, StateChoices.HELD, StateChoices.FAILED, StateChoices.CANCELLED)
+    MailJob.objects.filter(pk=job_id, lane=LaneChoices.DIAGNOSIS, state__in=gone).delete()
 
 
 def requeue(user: User, job_ids: Sequence[int], *, confirm_unknown: bool = False) -> queue.Requeued:
@@ -331,27 +373,33 @@ def _freeze(desk: _Desk, draft: _Draft) -> None:
     subject, text, html = (_part(name, message, model) for name in ("subject", "text", "html"))
     if not (subject or text or html or message.attachments):
         raise MessageInvalid("message", "empty_mail")
-    unique = uuid.uuid4().hex
-    sender = plan.sender.mailbox if plan else None
-    draft.message_id = message_id(unique, sender.domain if sender else "postausgang.invalid")
     draft.subject = subject
+    sender = plan.sender.mailbox if plan else None
+    draft.frozen, draft.message_id = _frozen(message, (subject, text, html), sender, desk.now, uuid.uuid4().hex)
+
+
+def _frozen(
+    message: Message, written: tuple[str, str, str], sender: Mailbox | None, now: datetime, unique: str
+) -> tuple[Frozen, str]:
+    """The mail and its Message-ID; `written` are subject, text and HTML."""
+    subject, text, html = written
+    own_id = message_id(unique, sender.domain if sender else "postausgang.invalid")
+    content = Content(
+        message_id=own_id,
+        date=timezone.localtime(now),
+        sender=sender,
+        to=message.to,
+        cc=message.cc,
+        bcc=message.bcc,
+        reply_to=message.reply_to,
+        subject=subject,
+        text=text,
+        html=html,
+        attachments=tuple(Attachment(file.filename, file.content_type, file.data) for file in message.attachments),
+        boundary_seed=unique,
+    )
     try:
-        draft.frozen = freeze(
-            Content(
-                message_id=draft.message_id,
-                date=timezone.localtime(desk.now),
-                sender=sender,
-                to=message.to,
-                cc=message.cc,
-                bcc=message.bcc,
-                reply_to=message.reply_to,
-                subject=subject,
-                text=text,
-                html=html,
-                attachments=tuple(Attachment(file.filename, file.content_type, file.data) for file in message.attachments),
-                boundary_seed=unique,
-            )
-        )
+        return freeze(content), own_id
     except MimeInvalid as invalid:
         known = "control_character" if invalid.code == "control_character" else "header_invalid"
         raise MessageInvalid(invalid.field, known) from invalid

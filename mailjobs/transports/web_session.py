@@ -4,7 +4,8 @@ import time
 from collections.abc import Awaitable
 from typing import Self
 
-from mailjobs.core.envelope import Endpoint, TransportError
+from mailjobs.core.envelope import Endpoint, Phase, TransportError
+from mailjobs.transports import watching
 from mailjobs.transports.https import Https, Timeouts
 from mailjobs.transports.transcript import Transcript
 
@@ -32,6 +33,7 @@ class WebSession:
         except BaseException:
             await self.close()
             raise
+        watching.reached(Phase.AUTH, self.transcript)
         return self
 
     @property
