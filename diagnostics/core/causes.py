@@ -59,13 +59,14 @@ _SETTINGS = {Cause.HOST_NOT_ALLOWED, Cause.LIBRARIES_MISSING, Cause.SECRET_NEEDE
 _EXPIRED = re.compile(r"\bexpired?\b|invalid_grant|InvalidAuthenticationToken.*lifetime|interaction_required", re.IGNORECASE)
 _BASIC_OFF = re.compile(r"basic auth\w* is disabled|SmtpClientAuthentication is disabled", re.IGNORECASE)
 _LOCKED = re.compile(
-    r"\block(?:ed)?\b|too many (?:login|log-in|auth|failed|bad)|(?:account|user|mailbox)[\w' ]{0,40}(?:disabled|suspended|blocked|inactive)"
-    r"|temporarily (?:disabled|blocked)|gesperrt",
+    r"\block(?:ed)?\b|too many (?:login|log-in|auth|failed|bad)|temporarily (?:disabled|blocked)|gesperrt"
+    r"|(?:account|user|mailbox)[\w' ]{0,40}(?:disabled|suspended|blocked|inactive)",
     re.IGNORECASE,
 )
-_RELAY = re.compile(r"relay(?:ing)?\b|not permitted to relay", re.IGNORECASE)
+_RELAY = re.compile(r"\brelay(?:ing)?\b|client host rejected: access denied", re.IGNORECASE)
 _FULL = re.compile(r"mailbox.{0,30}full|over quota|overquota|quota exceeded|insufficient storage|exceeded storage", re.IGNORECASE)
 _TLS_FIRST = re.compile(r"starttls|\btls\b|encrypt", re.IGNORECASE)
+_NOT_TLS = re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNEXPECTED_MESSAGE")  # what answers in clear
 _EWS_OFF = re.compile(r"EWS is switched off")
 
 
@@ -78,13 +79,22 @@ def locate(error: TransportError, *, system: int, sender: str = "") -> tuple[Ste
         return Step.CONFIGURATION, cause
     if cause is Cause.TOO_LARGE:
         return Step.SIZE, cause
-    if error.phase is Phase.RESOLVE and cause is Cause.TIMEOUT:
-        cause = Cause.DNS_FAILURE
-    if error.phase is Phase.GREETING and error.trouble is Trouble.NOT_SMTP:
-        cause = Cause.NOT_SMTP
-    if error.phase is Phase.BODY and cause in {Cause.TIMEOUT, Cause.BAD_REPLY}:
-        cause = Cause.NO_REPLY
-    return _step(error.phase, system), cause
+    return _step(error.phase, system), _by_phase(error, cause)
+
+
+def _by_phase(error: TransportError, cause: Cause) -> Cause:
+    """The same trouble has another cause where it comes at another moment."""
+    match error.phase:
+        case Phase.RESOLVE if cause is Cause.TIMEOUT:
+            return Cause.DNS_FAILURE
+        case Phase.GREETING if error.trouble is Trouble.NOT_SMTP:
+            return Cause.NOT_SMTP
+        case Phase.TLS if _NOT_TLS.search(error.detail):
+            return Cause.TLS_VERSION
+        case Phase.BODY if cause in {Cause.TIMEOUT, Cause.BAD_REPLY}:
+            return Cause.NO_REPLY
+        case _:
+            return cause
 
 
 def locate_reply(phase: Phase, reply: Reply, *, system: int, sender: str = "") -> tuple[Step, Cause]:
@@ -93,6 +103,11 @@ def locate_reply(phase: Phase, reply: Reply, *, system: int, sender: str = "") -
     if phase is Phase.AUTH:
         return Step.AUTHENTICATION, _of_login(reply, means, system)
     step = _step(phase, system)
+    return _of_connection(step, reply, means, system) or _of_step(step, reply, means)
+
+
+def _of_connection(step: Step, reply: Reply, means: ReplyClass, system: int) -> tuple[Step, Cause] | None:
+    """What is not about this step alone: limits, a login that is missing, a sender that may not send."""
     match means:
         case ReplyClass.THROTTLED:
             return step, Cause.RATE_LIMITED
@@ -104,6 +119,11 @@ def locate_reply(phase: Phase, reply: Reply, *, system: int, sender: str = "") -
             return Step.AUTHENTICATION, _of_missing_login(reply, system)
         case ReplyClass.SENDER_REFUSED:
             return (Step.SENDER_ACCEPTED if step is not Step.TEST_MAIL else step), Cause.SENDER_REFUSED
+        case _:
+            return None
+
+
+def _of_step(step: Step, reply: Reply, means: ReplyClass) -> tuple[Step, Cause]:
     match step:
         case Step.GREETING:
             return step, Cause.GREETING_REFUSED

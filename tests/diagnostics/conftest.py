@@ -26,8 +26,20 @@ def firm(parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
                 "name": "Kanzlei Huber",
                 "parameters": {key: value for key, value in given.items() if value != ""},
                 "users": [
-                    {"id": "anna", "name": "Anna Huber", "email": "all@test.local", "role": "firm_admin", "password": "anna-log-in-1"},
-                    {"id": "bernd", "name": "Bernd Moser", "email": "bernd@test.local", "role": "firm_user", "password": "bernd-log-in-1"},
+                    {
+                        "id": "anna",
+                        "name": "Anna Huber",
+                        "email": "all@test.local",
+                        "role": "firm_admin",
+                        "password": "anna-log-in-1",
+                    },
+                    {
+                        "id": "bernd",
+                        "name": "Bernd Moser",
+                        "email": "bernd@test.local",
+                        "role": "firm_user",
+                        "password": "bernd-log-in-1",
+                    },
                     {"id": "stapel", "name": "Stapel-User", "email": "all@test.local", "role": "service_user"},
                 ],
                 "employees": [{"id": "1", "name": "Anna Huber", "email": "anna.huber@kanzlei-huber.example"}],
@@ -36,8 +48,20 @@ def firm(parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
                         "id": "muster",
                         "name": "Musterkunde GmbH",
                         "users": [
-                            {"id": "max", "name": "Max", "email": "max@muster.example", "role": "com_admin", "password": "max-log-in-1"},
-                            {"id": "mia", "name": "Mia", "email": "mia@muster.example", "role": "com_user", "password": "mia-log-in-1"},
+                            {
+                                "id": "max",
+                                "name": "Max",
+                                "email": "max@muster.example",
+                                "role": "com_admin",
+                                "password": "max-log-in-1",
+                            },
+                            {
+                                "id": "mia",
+                                "name": "Mia",
+                                "email": "mia@muster.example",
+                                "role": "com_user",
+                                "password": "mia-log-in-1",
+                            },
                         ],
                     }
                 ],

@@ -39,13 +39,28 @@ def fault(name: str, step: str, cause: str, *, to: str = "", **more: Any) -> Set
 
 
 POSTFIX = [
-    SetUp("wrong password", "postfix:submission", "authentication", "wrong_credentials", {"smtp_tls": "starttls", **WRONG}, who="you"),
-    SetUp("wrong password, implicit TLS", "postfix:smtps", "authentication", "wrong_credentials", {"smtp_tls": "implicit", **WRONG}),
+    SetUp(
+        "wrong password",
+        "postfix:submission",
+        "authentication",
+        "wrong_credentials",
+        {"smtp_tls": "starttls", **WRONG},
+        who="you",
+    ),
+    SetUp(
+        "wrong password, implicit TLS", "postfix:smtps", "authentication", "wrong_credentials", {"smtp_tls": "implicit", **WRONG}
+    ),
     SetUp("wrong password, CRAM-MD5", "postfix:cram", "authentication", "wrong_credentials", {**OFF, **WRONG}),
     SetUp("wrong password, LOGIN", "postfix:login", "authentication", "wrong_credentials", {**OFF, **WRONG}),
-    SetUp("wrong password, NTLM", "postfix:submission", "authentication", "wrong_credentials", {**STARTTLS, **WRONG, "send_system": 4}),
+    SetUp(
+        "wrong password, NTLM",
+        "postfix:submission",
+        "authentication",
+        "wrong_credentials",
+        {**STARTTLS, **WRONG, "send_system": 4},
+    ),
     SetUp("unknown user", "postfix:submission", "authentication", "wrong_credentials", {**STARTTLS, "smtp_user": "niemand"}),
-    SetUp("no login where one is needed", "postfix:smtps", "greeting", "greeting_refused", {"smtp_tls": "implicit"}),
+    SetUp("no login where one is needed", "postfix:smtps", "recipient_accepted", "relay_denied", {"smtp_tls": "implicit"}),
     SetUp("mechanism not offered", "postfix:cram", "authentication", "mechanism_missing", {**OFF, **LOGIN, "send_system": 4}),
     SetUp("no AUTH at all", "postfix:mx", "authentication", "mechanism_missing", {**OFF, **LOGIN}),
     SetUp("STARTTLS not offered", "postfix:mx", "tls", "starttls_missing", STARTTLS),
@@ -56,16 +71,44 @@ POSTFIX = [
     SetUp("certificate of another name", "postfix:wrongname", "tls", "certificate_name", IMPLICIT),
     SetUp("certificate self-signed", "postfix:selfsigned", "tls", "certificate_untrusted", IMPLICIT),
     SetUp("TLS 1.1 only", "postfix:oldtls", "tls", "tls_version", IMPLICIT),
-    SetUp("sender of somebody else", "postfix:submission", "sender_accepted", "sender_refused", {**STARTTLS, "sender_address": "bernd@test.local"}),
-    SetUp("recipient unknown", "postfix:submission", "recipient_accepted", "recipient_refused", STARTTLS, "reject-a@kunde.example", who="recipient"),
-    SetUp("recipient greylisted", "postfix:submission", "recipient_accepted", "greylisted", STARTTLS, "grey-a@kunde.example", changed=True),
+    SetUp(
+        "sender of somebody else",
+        "postfix:submission",
+        "sender_accepted",
+        "sender_refused",
+        {**STARTTLS, "sender_address": "bernd@test.local"},
+    ),
+    SetUp(
+        "recipient unknown",
+        "postfix:submission",
+        "recipient_accepted",
+        "recipient_refused",
+        STARTTLS,
+        "reject-a@kunde.example",
+        who="recipient",
+    ),
+    SetUp(
+        "recipient greylisted",
+        "postfix:submission",
+        "recipient_accepted",
+        "greylisted",
+        STARTTLS,
+        "grey-a@kunde.example",
+        changed=True,
+    ),
     SetUp("mailbox full", "postfix:submission", "recipient_accepted", "mailbox_full", STARTTLS, "full-a@kunde.example"),
-    SetUp("refused by policy", "postfix:submission", "recipient_accepted", "recipient_refused", STARTTLS, "policy-a@kunde.example"),
+    SetUp(
+        "refused by policy", "postfix:submission", "recipient_accepted", "recipient_refused", STARTTLS, "policy-a@kunde.example"
+    ),
     SetUp("421 at the recipient", "postfix:submission", "recipient_accepted", "rate_limited", STARTTLS, "bye-a@kunde.example"),
 ]
 FAULTY = [
-    fault("dropmail", "sender_accepted", "closed_by_server"),
-    fault("refusemail", "sender_accepted", "sender_refused"),
+    SetUp(
+        "dropmail", "fault:fault", "sender_accepted", "closed_by_server", {**STARTTLS, "sender_address": "dropmail@test.local"}
+    ),
+    SetUp(
+        "refusemail", "fault:fault", "sender_accepted", "sender_refused", {**STARTTLS, "sender_address": "refusemail@test.local"}
+    ),
     fault("droprcpt", "recipient_accepted", "closed_by_server"),
     fault("421rcpt", "recipient_accepted", "rate_limited"),
     fault("lonely354", "recipient_accepted", "recipient_refused"),
