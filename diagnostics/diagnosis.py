@@ -6,7 +6,7 @@ It owns no sending code: what it decides, decides `routing`; what it says on the
 import queue as queues
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +21,7 @@ from diagnostics.models import Diagnosis
 from diagnostics.probing import probe
 from diagnostics.trying import given_up, look_at_queue, send
 from mailjobs import sharing, workers
+from mailjobs.discretion import discretion_for
 from mailsettings.access import Right, may
 from mailsettings.core.parameters import ParameterLevel
 from mailsettings.core.send_systems import SEND_SYSTEMS, Over
@@ -217,6 +218,7 @@ def perform(row: Diagnosis, asked: Asked) -> Diagnosis:
     row.used_account = case.account or ""
     row.level = str(case.connection.level) if case.connection else ""
     row.server = case.route.server if case.route else ""
+    row.login = case.connection.username if case.connection else ""
     row.connection_id = case.shared or None
     row.verdict = verdict_of(steps).value
     row.steps = [asdict(step) for step in steps]
@@ -242,9 +244,9 @@ def _read(stored: dict[str, Any]) -> Finding:
     )
 
 
-def document_of(row: Diagnosis, findings: Sequence[Finding] | None = None) -> dict[str, Any]:
-    """The shape of the contract (`diagnose --json`), in the language that is active."""
-    steps = findings_of(row) if findings is None else findings
+def document_of(row: Diagnosis, reader: User | None = None) -> dict[str, Any]:
+    """The shape of the contract (`diagnose --json`), in the language that is active, as `reader` (else who asked) may see it."""
+    steps = [_discreetly(step, row, reader or row.by) for step in findings_of(row)]
     return {
         "id": row.pk,
         "verdict": row.verdict,
@@ -256,6 +258,20 @@ def document_of(row: Diagnosis, findings: Sequence[Finding] | None = None) -> di
         "send_system": row.send_system,
         "steps": [step_document(step, row.send_system) for step in steps],
     }
+
+
+def _discreetly(step: Finding, row: Diagnosis, reader: User) -> Finding:
+    """Without the firm's server, login and dialogue, where a Com customer's user reads it (T4)."""
+    discretion = discretion_for(reader)
+    plan = {"connection": {"level": row.level, "server": row.server, "username": row.login}} if row.level else {}
+    if not discretion.hides(plan, row.server):
+        return step
+    said = discretion.text(plan, step.reply, row.server) if step.verdict is Verdict.FAILED else ""
+    kept = {key: value for key, value in step.facts.items() if key in {"address", "to", "message_id"}}
+    return replace(step, reply=said, dialogue=(), facts=kept if step.step in _OWN else {})
+
+
+_OWN = frozenset({Step.SENDER, Step.REDIRECT, Step.TEST_MAIL})
 
 
 def step_document(step: Finding, system: int | None) -> dict[str, Any]:

@@ -196,7 +196,8 @@ _MEANINGS: Mapping[str, Explained] = {
         _ADMIN,
         _("EWS is switched off for this login."),
         _(
-            "Change to Microsoft Graph (10 or 11), or Exchange's administrator allows it: Set-CASMailbox -Identity ADDRESS -EwsEnabled $true"
+            "Change to Microsoft Graph (10 or 11), or Exchange's administrator allows it: "
+            "Set-CASMailbox -Identity ADDRESS -EwsEnabled $true"
         ),
     ),
     Cause.NO_TICKET: Explained(
@@ -217,9 +218,7 @@ _MEANINGS: Mapping[str, Explained] = {
     Cause.TOKEN_REFUSED: Explained(
         _ADMIN,
         _("The server or the authority does not accept the portal's registration or token."),
-        _(
-            "Check tenant, client ID and secret of the app registration, its permissions, and whether the mailbox is the right one."
-        ),
+        _("Check tenant, client ID and secret of the app registration, its permissions, and whether the mailbox is right."),
     ),
     Cause.SENDER_REFUSED: Explained(
         _PROVIDER,

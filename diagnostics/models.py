@@ -39,6 +39,7 @@ class Diagnosis(models.Model):
     used_account = models.CharField(max_length=64, blank=True)
     level = models.CharField(max_length=32, blank=True)  # where the login stands (R3)
     server = models.CharField(max_length=300, blank=True)
+    login = models.CharField(max_length=300, blank=True)
     verdict = models.CharField(max_length=16, choices=VerdictChoices, blank=True)  # empty while it runs
     steps = models.JSONField(default=list)
     started_at = models.DateTimeField(_("started"), db_default=Now())

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from django.utils import timezone
@@ -114,10 +114,7 @@ def _outcome(case: Case, job_id: int) -> Finding:
 
 
 def _failed(case: Case, error: str, dialogue: tuple[str, ...]) -> Finding:
-    spoken = [line[3:] for line in dialogue if line.startswith("C: ")]
-    phase = next((phase for word, phase in _WHERE if any(line.startswith(word) for line in spoken)), Phase.CONNECT)
-    if phase is Phase.BODY and not any(line.startswith("S: 354") for line in dialogue) and "DATA" in spoken:
-        phase = Phase.DATA
+    phase = _phase_of(dialogue)
     system = case.route.endpoint.send_system if case.route else 0
     sender = case.template.sender_address if case.template else ""
     found = _REPLY.fullmatch(_NAMED.sub("", error))
@@ -125,6 +122,14 @@ def _failed(case: Case, error: str, dialogue: tuple[str, ...]) -> Finding:
     trouble = None if reply else _trouble(error.partition(":")[0])
     _step, cause = locate(TransportError(phase=phase, reply=reply, trouble=trouble), system=system, sender=sender)
     return Finding(Step.TEST_MAIL, Verdict.FAILED, cause, reply=error, dialogue=dialogue)
+
+
+def _phase_of(dialogue: Sequence[str]) -> Phase:
+    """How far the exchange had come; a web service judges the whole mail at once."""
+    spoken = [line[3:] for line in dialogue if line.startswith("C: ")]
+    if any(line.startswith("POST ") for line in spoken):
+        return Phase.BODY
+    return next((phase for word, phase in _WHERE if any(line.startswith(word) for line in spoken)), Phase.CONNECT)
 
 
 def _trouble(word: str) -> Trouble:

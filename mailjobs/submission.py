@@ -21,7 +21,7 @@ from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
-from mailjobs.models import WAITING_STATES, Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
+from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
 from mailjobs.refusals import details_of_plan
 from mailjobs.rows import database_now, insert, reserve_ids
 from mailjobs.selectors import jobs_visible_to
@@ -190,9 +190,9 @@ _KEPT_OF_TRIALS = (
 
 
 def forget_trial(job_id: int) -> None:
-    """A test mail that went nowhere leaves only its line in the log; one that was sent, or may have been, stays."""
-    gone = (*WAITING_STATES, StateChoices.HELD, StateChoices.FAILED, StateChoices.CANCELLED)
-    MailJob.objects.filter(pk=job_id, lane=LaneChoices.DIAGNOSIS, state__in=gone).delete()
+    """A test mail that was not handed over leaves only its line in the log; one that was, or is under way yet, stays."""
+    kept = (StateChoices.SENT, StateChoices.PARTLY_SENT, StateChoices.SENDING)
+    MailJob.objects.filter(pk=job_id, lane=LaneChoices.DIAGNOSIS).exclude(state__in=kept).delete()
 
 
 def requeue(user: User, job_ids: Sequence[int], *, confirm_unknown: bool = False) -> queue.Requeued:

@@ -24,6 +24,7 @@ class SetUp:
     mode: str = "direct"
     changed: bool = False
     next_state: str = "failed"  # of a real mail like it, sent directly
+    waits: bool = False  # after such a failure the connection waits, and that is what a diagnosis then says
 
 
 LOGIN = {"smtp_user": "anna", "smtp_password": "Anna-pw-1"}
@@ -115,10 +116,10 @@ FAULTY = [
     fault("once4xx", "recipient_accepted", "greylisted", changed=True),
     fault("garbage", "recipient_accepted", "bad_reply"),
     fault("longline", "recipient_accepted", "bad_reply"),
-    fault("421data", "test_mail", "rate_limited"),
+    fault("421data", "test_mail", "rate_limited", waits=True),
     fault("4xxdata", "test_mail", "other"),
     fault("5xxdata", "test_mail", "content_refused"),
-    fault("421afterdata", "test_mail", "rate_limited"),
+    fault("421afterdata", "test_mail", "rate_limited", waits=True),
     fault("early5xx", "test_mail", "too_large"),
     fault("dropindata", "test_mail", "closed_by_server", next_state="unknown"),
     fault("dropafterdata", "test_mail", "closed_by_server", next_state="unknown"),
