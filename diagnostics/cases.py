@@ -32,8 +32,9 @@ class AskedInvalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Of whom or what a diagnosis is wanted. `to`: the recipient, empty for the own address; `mode`: "direct", "async" or
-    empty for the send system's own. `user` is whose mail it is and, save for administrators, to whom the test mail goes (Z19).
+    """Of whom or what a diagnosis is wanted. `user`: whose mail it is; `by`: who asks, the same user unless given, to whom the
+    test mail goes, save for an administrator's `to` (Z19). `to`: the recipient, empty for the own address; `mode`: "direct",
+    "async" or empty for the send system's own.
     """
 
     user: User
@@ -43,6 +44,11 @@ class Asked:
     to: str = ""
     mode: str = ""
     test_mail: bool = True
+    by: User | None = None
+
+    @property
+    def asker(self) -> User:
+        return self.by or self.user
 
 
 @dataclass(slots=True)
@@ -246,8 +252,9 @@ def _name_people(case: Case, route: Route) -> None:
     """Whom the server is asked for, and who gets the test mail: whom a redirect names, else as asked, else the user (Z19)."""
     job = case.template
     case.sender = parse_sender(job.sender_address) if job and job.sender_address else None
-    own = own_address(case.asked.user) or (case.sender.address if case.sender else "")
-    wanted = case.asked.to if case.asked.user.role_enum.administers else ""
+    asker = case.asked.asker
+    own = own_address(asker) or (case.sender.address if case.sender else "")
+    wanted = case.asked.to if asker.role_enum.administers else ""
     case.test_to = _mailbox(wanted or own)
     if case.asked.to:
         case.probed = (_mailbox(case.asked.to).address,)

@@ -71,7 +71,13 @@ def run(asked: Asked, report: Report = lambda _finding: None) -> Course:
         course.tell(finding)
     if case.route is not None and _walk(course):
         _go_on(course)
+    if case.sender is not None and look_at_domain is not None:
+        course.tell(look_at_domain(case, deadline))
     return course
+
+
+# What is found of the sender's domain (D4) until the deadline; None: nobody looks.
+look_at_domain: Callable[[Case, float], Finding] | None = None
 
 
 def _walk(course: Course) -> bool:
@@ -162,7 +168,7 @@ def who_acts(case: Case, finding: Finding) -> str:
 
 
 def _may_change(case: Case) -> bool:
-    user, connection = case.asked.user, case.connection
+    user, connection = case.asked.asker, case.connection
     level = str(connection.level) if connection else ""
     if level == ParameterLevel.USER:
         return may(user, Right.OWN_PARAMETERS)
@@ -173,13 +179,13 @@ def _may_change(case: Case) -> bool:
 # Keeping it
 
 
-def begin(asked: Asked, by: User) -> Diagnosis:
+def begin(asked: Asked) -> Diagnosis:
     """A row for a diagnosis that is about to run. Raises ValueError for a user without a tenant."""
     if asked.user.tenant is None:
         raise ValueError("an operator sends no mail")
     return Diagnosis.objects.create(
         tenant=asked.user.tenant,
-        by=by,
+        by=asked.asker,
         user=asked.user,
         account=asked.account,
         print_model=asked.print_model,

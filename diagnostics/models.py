@@ -42,6 +42,7 @@ class Diagnosis(models.Model):
     login = models.CharField(max_length=300, blank=True)
     verdict = models.CharField(max_length=16, choices=VerdictChoices, blank=True)  # empty while it runs
     steps = models.JSONField(default=list)
+    trouble = models.TextField(blank=True)  # why it could not be made
     started_at = models.DateTimeField(_("started"), db_default=Now())
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 

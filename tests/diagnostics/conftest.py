@@ -77,8 +77,8 @@ def move_in(parameters: dict[str, Any], **more: Any) -> None:
 
 def diagnose(login: str = "anna", *, by: User | None = None, **asked: Any) -> Document:
     """The document of a diagnosis."""
-    wanted = Asked(user(login), **asked)
-    return document_of(perform(begin(wanted, by or wanted.user), wanted))
+    wanted = Asked(user(login), by=by, **asked)
+    return document_of(perform(begin(wanted), wanted))
 
 
 def failing(document: Document) -> tuple[str, str]:

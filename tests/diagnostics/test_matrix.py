@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_diagnosis_names_step_and_cause_in_both_languages(wanted: SetUp, set_up: Callable[[SetUp], None]) -> None:
     set_up(wanted)
     asked = Asked(user("anna"), to=wanted.to, mode=wanted.mode)
-    row = perform(begin(asked, asked.user), asked)
+    row = perform(begin(asked), asked)
     document = document_of(row)
     assert failing(document) == (wanted.step, wanted.cause)
     assert document["verdict"] == "failed"

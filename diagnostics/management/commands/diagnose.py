@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: Any) -> None:
         asked = _asked(options)
-        row = begin(asked, by=asked.user)
+        row = begin(asked)
         try:
             row = perform(row, asked)
         except AskedInvalid as invalid:
