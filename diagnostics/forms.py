@@ -26,7 +26,7 @@ class DiagnosisForm(forms.Form):
     `job`: exactly this mail, then nothing else is to be chosen.
     """
 
-    user = forms.ModelChoiceField(User.objects.none(), label=gettext_lazy("User"), empty_label=None)
+    user = forms.ModelChoiceField(User.objects.none(), label=gettext_lazy("User"), required=False, empty_label=None)
     account = forms.ModelChoiceField(
         EmailAccount.objects.none(),
         label=gettext_lazy("E-mail account"),

@@ -12,7 +12,7 @@ from mailjobs.core.message import parse_message
 from mailjobs.models import MailJob, SharedConnection
 from mailjobs.submission import submit_many
 from mailsettings.configuration import import_document
-from mailsettings.models import EmailAccount
+from mailsettings.models import EmailAccount, PrintModel
 from tests.cast import connection_to, user
 from tests.diagnostics.conftest import diagnose, failing, firm, move_in
 from tests.services import CountingServer, wait_until
@@ -165,15 +165,18 @@ def test_hostile_addresses(query: str) -> None:
 
 
 def test_hostile_input() -> None:
-    move_in({})
+    models = [{"id": "invoices", "subject": "1", "text": "1"}]
+    move_in({}, email_accounts=[{"id": "rechnungen", "sender_address": "rechnungen@test.local"}], print_models=models)
     client = logged_in("anna")
-    for given in (
+    hostile = [
         {"to": "\x00"},
         {"to": "a@b\r\nRCPT TO:<x@y>"},
         {"mode": "x"},
         {"user": "x"},
         {"account": "x"},
         {"print_model": "-1"},
-    ):
+        {"account": EmailAccount.objects.get().pk, "print_model": PrintModel.objects.get().pk},
+    ]
+    for given in hostile:
         assert client.post(reverse("diagnosis"), {"user": user("anna").pk, **given}).status_code == 200
     assert not Diagnosis.objects.exists()
