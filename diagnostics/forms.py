@@ -20,13 +20,19 @@ MODES = (
 )
 
 
+class _People(forms.ModelChoiceField):
+    def label_from_instance(self, obj: User) -> str:
+        named = f"{obj.name} ({obj.login})"
+        return f"{named}, {obj.tenant.name}" if obj.tenant and obj.tenant.is_com_customer else named
+
+
 class DiagnosisForm(forms.Form):
     """For administrators whose mail, with which account or print model; for everybody to whom and how.
 
     `job`: exactly this mail, then nothing else is to be chosen.
     """
 
-    user = forms.ModelChoiceField(User.objects.none(), label=gettext_lazy("User"), required=False, empty_label=None)
+    user = _People(User.objects.none(), label=gettext_lazy("User"), required=False, empty_label=None)
     account = forms.ModelChoiceField(
         EmailAccount.objects.none(),
         label=gettext_lazy("E-mail account"),

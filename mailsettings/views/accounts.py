@@ -36,8 +36,10 @@ class AccountPage(SettingsPage):
         uses = uses_of(account, active_world(tenant)) if account else []
         named = namings_of(account, uses) if account else []
         back = list_url("accounts", tenant, self)
-        shown = {"form": form, "tenant": tenant, "account": account, "uses": uses, "named": named, "back": back}
-        return self.show(**shown, diagnosis_url=url_of("diagnosis"))
+        diagnosis_url = url_of("diagnosis")
+        return self.show(
+            form=form, tenant=tenant, account=account, uses=uses, named=named, back=back, diagnosis_url=diagnosis_url
+        )
 
 
 class AccountNew(AccountPage):

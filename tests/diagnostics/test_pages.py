@@ -54,7 +54,7 @@ def test_diagnosis_is_started_watched_and_read(smtp_server: CountingServer) -> N
 def test_running_diagnosis_asks_again_and_works_without_scripts(smtp_server: CountingServer) -> None:
     move_in(connection_to(smtp_server))
     anna = user("anna")
-    row = Diagnosis.objects.create(tenant=anna.tenant, by=anna, user=anna, alike="x")
+    row = Diagnosis.objects.create(tenant_id=anna.tenant_id, by=anna, user=anna, alike="x")
     client = logged_in("anna")
     shown = page_of(client, row)
     assert f'hx-get="{reverse("diagnosis_of", args=[row.pk])}"' in shown
@@ -151,7 +151,7 @@ def test_too_many_in_a_short_time_are_refused(smtp_server: CountingServer) -> No
     move_in(connection_to(smtp_server))
     anna = user("anna")
     for _n in range(6):
-        Diagnosis.objects.create(tenant=anna.tenant, by=anna, user=anna, alike="x", verdict="passed")
+        Diagnosis.objects.create(tenant_id=anna.tenant_id, by=anna, user=anna, alike="x", verdict="passed")
     answer = logged_in("anna", "en").post(reverse("diagnosis"), {"user": anna.pk})
     assert answer.status_code == 200
     assert "too many diagnoses" in answer.content.decode()
@@ -168,7 +168,7 @@ def test_hostile_input() -> None:
     models = [{"id": "invoices", "subject": "1", "text": "1"}]
     move_in({}, email_accounts=[{"id": "rechnungen", "sender_address": "rechnungen@test.local"}], print_models=models)
     client = logged_in("anna")
-    hostile = [
+    hostile: list[dict[str, Any]] = [
         {"to": "\x00"},
         {"to": "a@b\r\nRCPT TO:<x@y>"},
         {"mode": "x"},

@@ -173,7 +173,7 @@ def test_job_is_diagnosed_with_its_own_sender_and_recipients(smtp_server: Counti
     smtp_server.reply = "250 2.0.0 Ok"
     tenant = Tenant.objects.get(slug="huber")
     save_parameters(Book("test"), tenant, {**own_values(tenant), "sender_address": "neu@test.local"})
-    document = diagnose(job=MailJob.objects.get(pk=failed.id))
+    document = diagnose(job=MailJob.objects.get(pk=failed.id or 0))
     assert "C: MAIL FROM:<buero@test.local>" in step(document, "sender_accepted")["dialogue"][0]
     asked = [line for line in step(document, "recipient_accepted")["dialogue"] if line.startswith("C: RCPT")]
     assert asked == ["C: RCPT TO:<eins@kunde.example>", "C: RCPT TO:<zwei@kunde.example>"]
