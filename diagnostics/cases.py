@@ -13,6 +13,7 @@ from mailjobs.judging import Barred, Held, request_of
 from mailjobs.models import JobRecipient, MailJob, RecipientStateChoices
 from mailjobs.refusals import details_of_plan
 from mailjobs.routing import Broken, Route, Settings, route_of
+from mailjobs.trial import APPROVED
 from mailjobs.wording import say_refusal
 from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient, parse_sender
 from mailsettings.core.facts import Facts, PrintModelFacts, Request
@@ -23,7 +24,6 @@ from mailsettings.models import EmailAccount, Employee, PrintModel, User
 from mailsettings.selectors import World, world_of
 
 USUAL_SIZE = 2_048  # octets of the test mail, about
-_APPROVED = [hold.value for hold in Hold if hold not in {Hold.HELD_BY_FIRM, Hold.CAPTURED}]
 
 
 class AskedInvalid(ValueError):
@@ -112,7 +112,7 @@ def _as_stored(case: Case, job: MailJob) -> None:
     """Exactly this mail, whatever would be decided for a new one."""
     names = [each.attname for each in MailJob._meta.concrete_fields if each.attname != "id"]
     case.template = MailJob(**{name: getattr(job, name) for name in names})
-    case.template.held_reason, case.template.approved = "", sorted({*_APPROVED, *job.approved})
+    case.template.held_reason, case.template.approved = "", sorted({*APPROVED, *job.approved})
     if Channel(job.channel).by_client:
         case.template.channel = Channel.SMTP
     case.size = job.size
@@ -166,7 +166,7 @@ def _template(asked: Asked, plan: Plan) -> MailJob:
         user=asked.user,
         print_model=asked.print_model,
         account_id=int(account.holder.owner.partition(":")[2]) if account else None,
-        approved=list(_APPROVED),
+        approved=list(APPROVED),
         unattended=plan.facts.unattended,
         channel=plan.channel.value,
         send_system=plan.connection.send_system if plan.connection else None,

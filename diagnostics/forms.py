@@ -20,7 +20,7 @@ MODES = (
 )
 
 
-class _People(forms.ModelChoiceField[User]):
+class _People(forms.ModelChoiceField):  # type: ignore[type-arg] # Django's has none while it runs
     def label_from_instance(self, obj: User) -> str:
         named = f"{obj.name} ({obj.login})"
         return f"{named}, {obj.tenant.name}" if obj.tenant and obj.tenant.is_com_customer else named

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from diagnostics.cases import Case
 from diagnostics.core.causes import locate
 from diagnostics.core.findings import Cause, Finding, Step, Verdict
-from mailjobs import delivery, sharing, submission
+from mailjobs import delivery, sharing, trial
 from mailjobs.core.envelope import Phase, Reply, TransportError, Trouble
 from mailjobs.core.message import Message
 from mailjobs.models import Attempt, BlockReason, JobRecipient, MailJob, SharedConnection, StateChoices
@@ -58,7 +58,7 @@ def send(case: Case, deadline: float) -> Finding:
     begun = time.monotonic()
     if case.template is None or case.test_to is None:
         raise ValueError("nothing to send")
-    job = submission.store_trial(case.template, _letter(case), case.sender)
+    job = trial.begin(case.template, _letter(case), case.sender)
     try:
         if case.direct:
             delivery.deliver_now([job.pk])
@@ -66,7 +66,7 @@ def send(case: Case, deadline: float) -> Finding:
             _wait(lambda: MailJob.objects.filter(pk=job.pk, state__in=_ENDED).exists(), deadline)
         return _timed(_outcome(case, job.pk), begun)
     finally:
-        submission.forget_trial(job.pk)
+        trial.forget(job.pk)
 
 
 def given_up(case: Case) -> Finding:
