@@ -115,11 +115,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One step. `reply`: what server or network said, as it came; `facts`: what was found, for comparing, all of it JSON.
-
-    `system` and `sure` are for words: the send system, and whether the same would happen to the next mail (a probe of a server
-    that greylists or counts may itself have changed what comes next).
-    """
+    """One step. `reply`: what server or network said, as it came; `facts`: what was found, for comparing, all of it JSON."""
 
     step: Step
     verdict: Verdict
@@ -129,7 +125,6 @@ class Finding:
     dialogue: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     who: str = ""
-    changed_by_probing: bool = False
 
 
 def verdict_of(findings: Iterable[Finding]) -> Verdict:

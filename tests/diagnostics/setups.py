@@ -9,10 +9,7 @@ CLIENT = "kunde@kunde.example"
 
 @dataclass(frozen=True)
 class SetUp:
-    """Parameters of the firm beside server and CA; `at` is the peer and the port's name of it, `to` whom Anna writes to.
-
-    `changed`: by probing, the next mail may fare otherwise (greylisting, rates).
-    """
+    """Parameters of the firm beside server and CA; `at` is the peer and the port's name of it, `to` whom Anna writes to."""
 
     name: str
     at: str
@@ -22,7 +19,6 @@ class SetUp:
     to: str = CLIENT
     who: str = ""
     mode: str = "direct"
-    changed: bool = False
     next_state: str = "failed"  # of a real mail like it, sent directly
     waits: bool = False  # after such a failure the connection waits, and that is what a diagnosis then says
 
@@ -95,7 +91,6 @@ POSTFIX = [
         "greylisted",
         STARTTLS,
         "grey-a@kunde.example",
-        changed=True,
     ),
     SetUp("mailbox full", "postfix:submission", "recipient_accepted", "mailbox_full", STARTTLS, "full-a@kunde.example"),
     SetUp(
@@ -113,7 +108,7 @@ FAULTY = [
     fault("droprcpt", "recipient_accepted", "closed_by_server"),
     fault("421rcpt", "recipient_accepted", "rate_limited"),
     fault("lonely354", "recipient_accepted", "recipient_refused"),
-    fault("once4xx", "recipient_accepted", "greylisted", changed=True),
+    fault("once4xx", "recipient_accepted", "greylisted"),
     fault("garbage", "recipient_accepted", "bad_reply"),
     fault("longline", "recipient_accepted", "bad_reply"),
     fault("421data", "test_mail", "rate_limited", waits=True),

@@ -1,12 +1,27 @@
 """The diagnosis of every send system: green where mail goes out, step and cause where login or sender are refused."""
 
+import time
+
 import pytest
 
+from mailjobs.transports import kerberos as identity_of_process
 from mailsettings.models import ParameterSet
 from tests.diagnostics.conftest import diagnose, failing, move_in
+from tests.peers.ews_standin import EwsStandIn
 from tests.peers.fixtures import Kerberos, Postfix
+from tests.peers.graph_standin import App, GraphStandIn
 from tests.transports.ews_column import EwsColumn
-from tests.transports.situations import Column, GraphColumn, KerberosColumn, NtlmColumn, OAuthColumn, PasswordColumn, Situation
+from tests.transports.situations import (
+    ANNA,
+    Column,
+    GraphColumn,
+    KerberosColumn,
+    NtlmColumn,
+    OAuthColumn,
+    PasswordColumn,
+    Situation,
+    as_program,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -95,3 +110,49 @@ def test_kerberos_nobody_has_confirmed(kerberos: Kerberos, postfix: Postfix) -> 
     row.values = {**row.values, "send_system": 2}
     row.save()
     assert failing(diagnose()) == ("configuration", "shared_identity")
+
+
+def test_kerberos_ticket_that_has_expired(kerberos: Kerberos, postfix: Postfix) -> None:
+    kerberos.use_cache(kerberos.ticket("anna", lifetime="1s"))
+    time.sleep(1.5)
+    by_kerberos(postfix)
+    document = diagnose()
+    assert failing(document) == ("authentication", "no_ticket")
+    assert any("ticket_expired" in (step["reply"] or "") for step in document["steps"])
+
+
+def test_kerberos_clocks_that_differ(kerberos: Kerberos, postfix: Postfix) -> None:
+    kerberos.configure(clockskew=-5, kdc_timesync=0)  # less than no difference at all is too much
+    kerberos.use_keytab(kerberos.keytab("anna"))
+    by_kerberos(postfix)
+    assert failing(diagnose()) == ("authentication", "clock_skew")
+
+
+def test_kerberos_that_is_not_installed(postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(identity_of_process, "gssapi", None)  # this machine has it
+    by_kerberos(postfix)
+    assert failing(diagnose()) == ("configuration", "libraries_missing")
+
+
+def test_ews_that_is_switched_off_blames_no_password() -> None:
+    with EwsStandIn() as service:
+        service.login_faults.extend(["403"] * 3)
+        login = {"smtp_user": "anna", "smtp_password": service.users["anna"], "ews_auth": "basic"}
+        move_in({**login, "ews_url": service.ews_url, "ca_certificate": service.ca_pem, "send_system": 6})
+        assert failing(diagnose()) == ("authentication", "ews_disabled")
+
+
+def test_token_that_the_service_no_longer_takes() -> None:
+    """An old one is replaced by itself; what is refused afterwards is told."""
+    with GraphStandIn(apps={"portal": App(mailbox=ANNA)}) as authority:
+        move_in(
+            {
+                **as_program(authority, right=True),
+                "graph_url": authority.graph_url,
+                "ca_certificate": authority.ca_pem,
+                "send_system": 10,
+            }
+        )
+        assert failing(diagnose()) == ("", "")
+        authority.revoke_tokens()
+        assert failing(diagnose()) == ("", "")
