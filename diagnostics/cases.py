@@ -76,6 +76,11 @@ class Case:
         return "direct" if self.direct else "async"
 
     @property
+    def by_workers_identity(self) -> bool:
+        """Whether a worker's own identity logs in (S1): what this process is, says nothing about it."""
+        return not self.direct and self.connection is not None and self.connection.shared_identity
+
+    @property
     def send_system(self) -> int:
         """The number with the timing that is diagnosed."""
         return self._system - self._system % 2 + (0 if self.direct else 1)

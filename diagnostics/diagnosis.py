@@ -8,10 +8,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
 from django.db import connections
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from diagnostics.cases import Asked, Case, case_of
@@ -29,6 +31,7 @@ from mailsettings.models import User
 
 log = structlog.get_logger(__name__)
 
+KEPT = timedelta(days=180)  # they name recipients and say what was said on the wire
 TOTAL = 27.0  # seconds that a diagnosis may take, whatever servers do
 FOR_THE_WIRE = 17.0  # of these, until the test mail
 FOR_A_SESSION = 3.0  # how long a session of the connection is waited for
@@ -119,7 +122,8 @@ def _go_on(course: Course) -> None:
     if course.found[Step.QUEUE].verdict is not Verdict.PASSED or not (case.asked.test_mail and case.may_send):
         return
     try:
-        course.tell(_in_time(lambda _report: send(case, course.deadline), course.tell, course.deadline + 0.5))
+        for finding in _in_time(lambda _report: send(case, course.deadline), course.tell, course.deadline + 0.5):
+            course.tell(finding)
     except TimeoutError:
         course.tell(given_up(case))
 
@@ -180,9 +184,10 @@ def _may_change(case: Case) -> bool:
 
 
 def begin(asked: Asked) -> Diagnosis:
-    """A row for a diagnosis that is about to run. Raises ValueError for a user without a tenant."""
+    """A row for a diagnosis that is about to run; old ones are forgotten. Raises ValueError for a user without a tenant."""
     if asked.user.tenant is None:
         raise ValueError("an operator sends no mail")
+    Diagnosis.objects.filter(started_at__lt=Now() - KEPT).delete()
     return Diagnosis.objects.create(
         tenant=asked.user.tenant,
         by=asked.asker,

@@ -53,8 +53,10 @@ def _at_workers(case: Case) -> Finding | None:
     return Finding(Step.QUEUE, Verdict.FAILED, Cause.NO_WORKER)
 
 
-def send(case: Case, deadline: float) -> Finding:
-    """The test mail and what the server said after its last dot, until `deadline` (`time.monotonic`)."""
+def send(case: Case, deadline: float) -> list[Finding]:
+    """The test mail and what the server said after its last dot, until `deadline` (`time.monotonic`); before it the login, where
+    that is the worker's own and nobody else can try it.
+    """
     begun = time.monotonic()
     if case.template is None or case.test_to is None:
         raise ValueError("nothing to send")
@@ -64,9 +66,31 @@ def send(case: Case, deadline: float) -> Finding:
             delivery.deliver_now([job.pk])
         else:
             _wait(lambda: MailJob.objects.filter(pk=job.pk, state__in=_ENDED).exists(), deadline)
-        return _timed(_outcome(case, job.pk), begun)
+        found = _timed(_outcome(case, job.pk), begun)
+        return _with_login(found) if case.by_workers_identity else [found]
     finally:
         trial.forget(job.pk)
+
+
+def _with_login(found: Finding) -> list[Finding]:
+    """What the worker's try says about its login."""
+    if found.cause in _OF_LOGIN:
+        return [replace(found, step=Step.AUTHENTICATION)]
+    if any(line.startswith("S: 235") for line in found.dialogue):
+        return [Finding(Step.AUTHENTICATION, Verdict.PASSED, facts={"mechanism": "GSSAPI"}), found]
+    return [found]
+
+
+_OF_LOGIN = frozenset(
+    {
+        Cause.NO_TICKET,
+        Cause.CLOCK_SKEW,
+        Cause.WRONG_CREDENTIALS,
+        Cause.MECHANISM_MISSING,
+        Cause.AUTH_NEEDS_TLS,
+        Cause.ACCOUNT_LOCKED,
+    }
+)
 
 
 def given_up(case: Case) -> Finding:

@@ -1,16 +1,20 @@
 """A firm whose mail is diagnosed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from diagnostics.cases import Asked
 from diagnostics.diagnosis import begin, document_of, perform
+from mailjobs import delivery
+from mailjobs.selectors import worker_alive
 from mailsettings.configuration import import_document
 from mailsettings.models import User
 from tests.cast import user
 from tests.diagnostics.setups import ANNA, SetUp
+from tests.services import wait_until
 
 Document = dict[str, Any]
 
@@ -86,6 +90,18 @@ def failing(document: Document) -> tuple[str, str]:
     found = [(step["step"], step["cause"]) for step in document["steps"] if step["verdict"] == "failed"]
     assert len(found) <= 1, found
     return found[0] if found else ("", "")
+
+
+@contextmanager
+def worker() -> Iterator[None]:
+    """A delivery engine as a worker process has it."""
+    engine = delivery.EngineThread("test")
+    engine.start()
+    try:
+        wait_until(worker_alive, what="a worker")
+        yield
+    finally:
+        engine.stop()
 
 
 @pytest.fixture

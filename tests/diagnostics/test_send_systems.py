@@ -6,7 +6,7 @@ import pytest
 
 from mailjobs.transports import kerberos as identity_of_process
 from mailsettings.models import ParameterSet
-from tests.diagnostics.conftest import diagnose, failing, move_in
+from tests.diagnostics.conftest import diagnose, failing, move_in, worker
 from tests.peers.ews_standin import EwsStandIn
 from tests.peers.fixtures import Kerberos, Postfix
 from tests.peers.graph_standin import App, GraphStandIn
@@ -156,3 +156,17 @@ def test_token_that_the_service_no_longer_takes() -> None:
         assert failing(diagnose()) == ("", "")
         authority.revoke_tokens()
         assert failing(diagnose()) == ("", "")
+
+
+def test_worker_logs_in_with_its_own_identity_and_its_try_counts(kerberos: Kerberos, postfix: Postfix) -> None:
+    """System 3: what the portal's process is says nothing about the worker's login."""
+    kerberos.use_keytab(kerberos.keytab("anna"))
+    where = {"smtp_server": "localhost", "smtp_port": postfix.ports["submission"], "ca_certificate": postfix.ca_certificate}
+    move_in({**where, "send_system": 3, "confirm_shared_identity": True})
+    with worker():
+        document = diagnose()
+        assert failing(document) == ("", "")
+        login = next(step for step in document["steps"] if step["step"] == "authentication")
+        assert login["verdict"] == "passed"
+        kerberos.forget()
+        assert failing(diagnose()) == ("authentication", "no_ticket")

@@ -6,23 +6,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from diagnostics.models import Diagnosis
-from mailjobs import delivery
 from mailjobs.core.message import parse_message
 from mailjobs.models import MailJob, MailLogEntry, SharedConnection
-from mailjobs.selectors import worker_alive
 from mailjobs.submission import requeue, submit, submit_many
 from mailsettings.changes import Book, own_values, save_parameters
 from mailsettings.configuration import import_document
 from mailsettings.models import EmailAccount, PrintModel, Tenant
 from tests.cast import connection_to, user
-from tests.diagnostics.conftest import diagnose, failing, firm, move_in
+from tests.diagnostics.conftest import diagnose, failing, firm, move_in, worker
 from tests.services import CountingServer, free_port, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,17 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def step(document: dict[str, Any], name: str) -> dict[str, Any]:
     return next(each for each in document["steps"] if each["step"] == name)
-
-
-@contextmanager
-def worker() -> Iterator[None]:
-    engine = delivery.EngineThread("test")
-    engine.start()
-    try:
-        wait_until(worker_alive, what="a worker")
-        yield
-    finally:
-        engine.stop()
 
 
 def test_asynchronous_mail_goes_through_queue_and_worker(smtp_server: CountingServer) -> None:
@@ -78,6 +67,22 @@ def test_without_test_mail_it_ends_before_data(smtp_server: CountingServer) -> N
     assert "C: RSET" in said
     assert not any(line.startswith("C: DATA") for line in said)
     assert not smtp_server.received
+
+
+def test_mail_larger_than_the_server_announces() -> None:
+    with CountingServer(size_limit=1000) as server:
+        move_in(connection_to(server))
+        document = diagnose()
+    assert failing(document) == ("size", "too_large")
+    assert step(document, "test_mail")["verdict"] == "not_reached"
+
+
+def test_old_diagnoses_are_forgotten(smtp_server: CountingServer) -> None:
+    move_in(connection_to(smtp_server))
+    diagnose(test_mail=False)
+    Diagnosis.objects.update(started_at=timezone.now() - timedelta(days=181))
+    diagnose(test_mail=False)
+    assert Diagnosis.objects.count() == 1
 
 
 def test_redirect_applies_and_is_shown(smtp_server: CountingServer) -> None:
