@@ -14,7 +14,16 @@ from mailjobs.core.message import Message
 from mailjobs.core.plan import Hold, Plan
 from mailjobs.explanation import document_of
 from mailjobs.incidents import Failure
-from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, SharedConnection, StateChoices
+from mailjobs.models import (
+    InternalMessage,
+    JobRecipient,
+    LaneChoices,
+    LogOutcome,
+    MailJob,
+    MailLogEntry,
+    SharedConnection,
+    StateChoices,
+)
 from mailjobs.remedies import cause_of
 from mailjobs.rows import insert_new
 from mailjobs.selectors import open_jobs
@@ -74,7 +83,7 @@ def record(settled: Iterable[Settled]) -> None:
     recipients = {item.job.pk: list(item.recipients) for item in rows if item.recipients}
     recipients |= _recipients([item.job.pk for item in rows if not item.recipients])
     insert_new(MailLogEntry, _LOG, [_log_entry(item, recipients[item.job.pk]) for item in rows])
-    told = [item for item in rows if item.state in _TOLD]
+    told = [item for item in rows if item.state in _TOLD and item.job.lane != LaneChoices.DIAGNOSIS]  # who diagnoses, sees it
     if not told:
         return
     found = incidents.count([Failure(item.job, item.state, item.reason, item.error) for item in told])

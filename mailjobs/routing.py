@@ -254,6 +254,14 @@ def networks_of(layers: Sequence[Layer]) -> tuple[str, ...]:
     return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.holder.items("allowed_networks") if firm else ()))
 
 
+def _networks_for(facts: Facts, server: Holder) -> tuple[str, ...]:
+    """What the firm allows of its own network is for servers that it names itself, not for its Com customers' (Z6)."""
+    firms = {layer.holder.owner for layer in facts.layers if layer.level is ParameterLevel.FIRM}
+    if facts.tenant.is_com_customer and server.owner not in firms:
+        return tuple(installation.OUTBOUND_ALLOWED_NETWORKS)
+    return networks_of(facts.layers)
+
+
 def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
     """All that a transport needs for this connection."""
     server: Holder = connection.server
@@ -274,7 +282,7 @@ def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: s
         client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
-        allowed_networks=networks_of(facts.layers),
+        allowed_networks=_networks_for(facts, server),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
         exchange=_exchange(connection),

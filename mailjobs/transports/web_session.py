@@ -5,7 +5,8 @@ import time
 from collections.abc import Awaitable
 from typing import Final, Protocol, Self, runtime_checkable
 
-from mailjobs.core.envelope import Endpoint, TransportError
+from mailjobs.core.envelope import Endpoint, Phase, TransportError
+from mailjobs.transports import watching
 from mailjobs.transports.https import Https, Timeouts
 from mailjobs.transports.transcript import Transcript
 
@@ -55,6 +56,7 @@ class WebSession:
         except BaseException:
             await self.close()
             raise
+        watching.reached(Phase.AUTH, self.transcript)
         return self
 
     @property

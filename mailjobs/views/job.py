@@ -107,6 +107,7 @@ class Job(Page):
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
             incident=_incident_of(job),
+            diagnosis_url=_diagnosis_of(job),
         )
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -247,6 +248,13 @@ def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
     if not body_visible_to(view.reader, job):
         return None
     return FrozenMail.objects.filter(job=job).first()
+
+
+def _diagnosis_of(job: MailJob) -> str:
+    """Where it is found out why it does not go (J9); empty where there is nothing to find out."""
+    url = url_of("diagnosis")
+    asks = {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED, StateChoices.NEW}
+    return f"{url}?job={job.pk}" if url and job.state in asks else ""
 
 
 def _incident_of(job: MailJob) -> int | None:
