@@ -21,7 +21,7 @@ from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
-from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
+from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, PrintRun, RecipientStateChoices, StateChoices
 from mailjobs.refusals import details_of_plan
 from mailjobs.rows import database_now, insert, reserve_ids
 from mailjobs.selectors import jobs_visible_to
@@ -145,6 +145,8 @@ def submit_many(
     deliver within the call, unless it runs inside a caller's transaction; then the worker does.
     """
     desk = _Desk.open(user.pk, run, unattended=unattended)
+    if run:
+        PrintRun.objects.get_or_create(user=desk.user, name=run, defaults={"tenant": desk.tenant})
     results: list[Result] = []
     for chunk in _chunks(messages):
         if run or len(chunk) > BULK_FROM:

@@ -3,8 +3,10 @@
 import codecs
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from io import BytesIO, StringIO
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -82,6 +84,14 @@ def guard(text: str) -> str:
 def unguard(text: str) -> str:
     """The text without the apostrophe that `guard` has put in front."""
     return text[1:] if _GUARDED.match(text) else text
+
+
+def plain_heading(heading: str) -> str:
+    """A heading without case, accents, signs and what stands in brackets, to compare it with known ones."""
+    text = re.sub(r"\([^)]*\)|\[[^\]]*\]", "", unguard(heading)).casefold()
+    for umlaut, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue")):
+        text = unicodedata.normalize("NFC", text).replace(umlaut, letters)
+    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text))
 
 
 def write_table(kind: str, lines: Iterable[Sequence[str]], *, title: str, delimiter: str = ";") -> bytes:
@@ -269,6 +279,8 @@ def _text_of(cell: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, datetime) and value.time() == time.min:
+        value = value.date()
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and set(cell.number_format) == {"0"}:

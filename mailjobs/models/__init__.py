@@ -18,6 +18,7 @@ from mailjobs.models.jobs import (
     StateChoices,
 )
 from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
+from mailjobs.models.runs import PrintRun, PrintRunFile, PrintRunRow
 from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
 __all__ = [
@@ -41,6 +42,9 @@ __all__ = [
     "MailDraft",
     "MailJob",
     "MailLogEntry",
+    "PrintRun",
+    "PrintRunFile",
+    "PrintRunRow",
     "RecipientStateChoices",
     "SessionLease",
     "SharedConnection",
