@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from mailjobs import contents, holds, submission
 from mailjobs.bell import ring_on_commit
-from mailjobs.models import WAITING_STATES, PrintRun, PrintRunFile, PrintRunRow, StateChoices
+from mailjobs.models import WAITING_STATES, MailJob, PrintRun, PrintRunFile, PrintRunRow, StateChoices
 from mailjobs.run_checks import check
 from mailjobs.run_columns import guess, head_of, needs_of
 from mailjobs.run_files import Pdf, key_of
@@ -79,18 +79,20 @@ def fate_of(row_state: str, job_state: str | None) -> str:
 
 
 def standings(runs: Iterable[PrintRun]) -> dict[int, Standing]:
-    """Run → how it stands; one query for uploaded ones, one for each that a program has handed in."""
+    """Run → how it stands; one query for uploaded ones, one for those that programs have handed in."""
     known = list(runs)
     found: dict[int, Counter[str]] = {run.pk: Counter() for run in known}
     uploaded = [run.pk for run in known if run.state != State.OUTSIDE]
     rows = PrintRunRow.objects.filter(run__in=uploaded).order_by().values_list("run", "state", "job__state")
     for pk, row_state, job_state, number in rows.annotate(Count("pk")):
         found[pk][fate_of(row_state, job_state)] += number
-    for run in known:
-        if run.state == State.OUTSIDE:
-            states = jobs_of_run(run).order_by().values_list("state").annotate(Count("pk"))
-            for state, number in states:
-                found[run.pk][_OF_JOBS[state]] += number
+    outside = {(run.user_id, run.name): run.pk for run in known if run.state == State.OUTSIDE}
+    if outside:
+        jobs = MailJob.objects.filter(tenant__in={run.tenant_id for run in known}, run__in={name for _user, name in outside})
+        counted = jobs.exclude(run="").order_by().values_list("user", "run", "state").annotate(Count("pk"))
+        for user, name, state, number in counted:
+            if (user, name) in outside:
+                found[outside[user, name]][_OF_JOBS[state]] += number
     return {
         pk: Standing(sum(fates.values()), {fate: fates[fate] for fate in FATES if fates[fate]}) for pk, fates in found.items()
     }

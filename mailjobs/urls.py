@@ -17,6 +17,9 @@ from mailjobs.views.log import Log, LogEntry
 from mailjobs.views.mailbox import Mailbox, MailboxCallback
 from mailjobs.views.proof import JobProof, JobProofPdf
 from mailjobs.views.releases import Release, Releases
+from mailjobs.views.run import Run, RunReport
+from mailjobs.views.run_row import RunRow, RunRowFrame
+from mailjobs.views.runs import NewRun, Runs
 from mailjobs.views.senders import Senders, SendersExport
 from mailjobs.views.template_preview import PrintModelPreview
 
@@ -44,6 +47,12 @@ urlpatterns = [
     path("com-customers/<int:pk>/", ComCustomer.as_view(), name="com_customer"),
     path("com-customers/releases/", Releases.as_view(), name="releases"),
     path("com-customers/releases/<int:pk>/", Release.as_view(), name="release"),
+    path("runs/", Runs.as_view(), name="runs"),
+    path("runs/new/", NewRun.as_view(), name="run_new"),
+    path("runs/<int:pk>/", Run.as_view(), name="run"),
+    path("runs/<int:pk>/report/", RunReport.as_view(), name="run_report"),
+    path("runs/<int:pk>/lines/<int:line>/", RunRow.as_view(), name="run_row"),
+    path("runs/<int:pk>/lines/<int:line>/frame/", RunRowFrame.as_view(), name="run_row_frame"),
     path("senders/", Senders.as_view(), name="senders"),
     path("print-models/<int:pk>/preview/", PrintModelPreview.as_view(), name="print_model_preview"),
     path("senders/matrix.csv", SendersExport.as_view(), name="senders_csv"),

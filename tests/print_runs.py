@@ -5,6 +5,7 @@ from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
 
 from mailjobs.models import PrintRun
 from mailjobs.run_files import Upload, read_pdfs
@@ -14,7 +15,8 @@ from mailsettings.spreadsheet import read_table
 from tests.cast import user
 
 HEAD = ("Rechnungsnummer", "Kunde", "E-Mail", "PDF-Datei")
-Rows = Sequence[Sequence[object]]
+Cell = str | float | None
+Rows = Sequence[Sequence[Cell]]
 
 
 def pdf(number: object) -> bytes:
@@ -22,16 +24,19 @@ def pdf(number: object) -> bytes:
     return f"%PDF-1.4\n% invoice {number}\n%%EOF\n".encode()
 
 
-def invoices(count: int) -> list[tuple[object, ...]]:
+def invoices(count: int) -> list[tuple[Cell, ...]]:
     """Rows of so many good invoices, below `HEAD`."""
     return [(f"2026-{n:05}", f"Klient {n}", f"klient{n}@kunde.example", f"Rechnung 2026-{n:05}.pdf") for n in range(1, count + 1)]
 
 
-def workbook(rows: Iterable[Sequence[object]], head: Sequence[object] = HEAD) -> bytes:
+def workbook(rows: Iterable[Sequence[Cell]], head: Sequence[Cell] = HEAD) -> bytes:
     book = Workbook(write_only=True)
     sheet = book.create_sheet("Rechnungen")
     for row in (head, *rows):
-        sheet.append(list(row))
+        cells = [WriteOnlyCell(sheet, value) for value in row]
+        for cell in cells:
+            cell.data_type = "s" if isinstance(cell.value, str) else cell.data_type  # a text is no formula
+        sheet.append(cells)
     stream = BytesIO()
     book.save(stream)
     return stream.getvalue()
