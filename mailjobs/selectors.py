@@ -12,6 +12,7 @@ from mailjobs.models import (
     MailJob,
     MailLogEntry,
     PrintRun,
+    SavedFilter,
     SharedConnection,
     StateChoices,
     WorkerSign,
@@ -82,6 +83,11 @@ def runs_visible_to(user: User) -> QuerySet[PrintRun]:
 def jobs_of_run(run: PrintRun) -> QuerySet[MailJob]:
     """The mails of a print run, through an index."""
     return MailJob.objects.filter(tenant=run.tenant_id, user=run.user_id, run=run.name).exclude(run="")
+
+
+def saved_filters(user: User, where: str) -> list[SavedFilter]:
+    """The filters that this user keeps for a list."""
+    return list(SavedFilter.objects.filter(user=user, where=where))
 
 
 def messages_of(user: User) -> QuerySet[InternalMessage]:

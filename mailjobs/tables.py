@@ -197,9 +197,10 @@ class RunRowTable(tables.Table):  # type: ignore[misc]
 
     def render_state(self, record: PrintRunRow) -> str:
         if self.checks is not None:
-            bad = bool(self.checks.faults_of(record.line))
-            label, state = (_("With errors"), "failed") if bad else (_("Ready"), "accepted")
-            return stamp("warned" if not bad and self.checks.said.get(record.line) else state, label)
+            if self.checks.faults_of(record.line):
+                return stamp("failed", _("With errors"))
+            said = self.checks.said.get(record.line)
+            return stamp("warned", _("Look at it")) if said else stamp("accepted", _("Ready"))
         fate = runs.fate_of(record.state, record.job.state if record.job else None)
         return stamp(FATE_STAMPS[fate], runs.FATES[fate])
 
@@ -207,7 +208,8 @@ class RunRowTable(tables.Table):  # type: ignore[misc]
         where = reverse("job", args=[record.job_id]) if record.job_id else reverse("run_row", args=[self.run.pk, record.line])
         letter = self.letters[record.line]
         note = note_of(record.job, self.discretion) if record.job else self._said(record)
-        bad = record.job is None or record.job.state == StateChoices.FAILED
+        faults = self.checks.faults_of(record.line) if self.checks else [record.message]
+        bad = bool(faults) if record.job is None else record.job.state == StateChoices.FAILED
         return linked(where, few(list(letter.addresses)) or _("(no recipient)"), note, bad=bad)
 
     def render_document(self, record: PrintRunRow) -> str:

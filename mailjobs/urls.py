@@ -8,6 +8,7 @@ from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
 from mailjobs.views.com_customers import ComCustomer, ComCustomers, ComCustomersExport
 from mailjobs.views.connections import Connections
 from mailjobs.views.dashboard import Dashboard
+from mailjobs.views.finding import JobsExport, LogExport, SavedFilters
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
 from mailjobs.views.incident import IncidentPage
@@ -37,6 +38,9 @@ urlpatterns = [
     path("jobs/<int:pk>/attachments/<int:number>/", JobAttachment.as_view(), name="job_attachment"),
     path("jobs/<int:pk>/proof.json", JobProof.as_view(), name="job_proof"),
     path("jobs/<int:pk>/proof.pdf", JobProofPdf.as_view(), name="job_proof_pdf"),
+    path("jobs/export/", JobsExport.as_view(), name="jobs_export"),
+    path("log/export/", LogExport.as_view(), name="log_export"),
+    path("filters/", SavedFilters.as_view(), name="saved_filters"),
     path("log/", Log.as_view(), name="log"),
     path("log/<int:pk>/", LogEntry.as_view(), name="log_entry"),
     path("connections/", Connections.as_view(), name="connections"),

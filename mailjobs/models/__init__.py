@@ -17,7 +17,7 @@ from mailjobs.models.jobs import (
     RecipientStateChoices,
     StateChoices,
 )
-from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
+from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry, SavedFilter
 from mailjobs.models.runs import PrintRun, PrintRunFile, PrintRunRow
 from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
@@ -46,6 +46,7 @@ __all__ = [
     "PrintRunFile",
     "PrintRunRow",
     "RecipientStateChoices",
+    "SavedFilter",
     "SessionLease",
     "SharedConnection",
     "StateChoices",
