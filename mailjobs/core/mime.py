@@ -271,9 +271,9 @@ def _fields(mail: Content) -> list[str]:
         raise MimeInvalid(MimeFault.DATE, "date")
     if not _MESSAGE_ID.fullmatch(mail.message_id) or len(mail.message_id) > 250:
         raise MimeInvalid(MimeFault.MESSAGE_ID, "message_id")
-    fields = [f"Date: {format_datetime(mail.date)}\r\n"]
+    fields = [_date(mail.date)]
     if mail.sender:
-        fields.append(mailbox_list("From", [mail.sender], "sender"))
+        fields.append(_from(mail.sender))
     if mail.to:
         fields.append(mailbox_list("To", mail.to, "to"))
     elif not mail.cc:
@@ -284,6 +284,16 @@ def _fields(mail: Content) -> list[str]:
         fields.append(mailbox_list("Reply-To", mail.reply_to, "reply_to"))
     fields += [_subject(mail.subject), f"Message-ID: {mail.message_id}\r\n", "MIME-Version: 1.0\r\n"]
     return fields
+
+
+@lru_cache(maxsize=16)
+def _date(moment: datetime) -> str:
+    return f"Date: {format_datetime(moment)}\r\n"
+
+
+@lru_cache(maxsize=256)
+def _from(sender: Mailbox) -> str:
+    return mailbox_list("From", [sender], "sender")
 
 
 def _subject(subject: str) -> str:
