@@ -8,6 +8,7 @@ from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
 from mailjobs.views.com_customers import ComCustomer, ComCustomers, ComCustomersExport
 from mailjobs.views.connections import Connections
 from mailjobs.views.dashboard import Dashboard
+from mailjobs.views.figures import FiguresPage
 from mailjobs.views.finding import JobsExport, LogExport, SavedFilters
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
@@ -31,6 +32,7 @@ urlpatterns = [
     path("mailboxes/callback/", MailboxCallback.as_view(), name="mailbox_callback"),
     path("mailboxes/<str:kind>/<int:pk>/", Mailbox.as_view(), name="mailbox"),
     path("", Dashboard.as_view(), name="dashboard"),
+    path("figures/", FiguresPage.as_view(), name="figures"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", Job.as_view(), name="job"),
     path("jobs/<int:pk>/mail.eml", JobEml.as_view(), name="job_eml"),

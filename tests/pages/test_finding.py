@@ -11,7 +11,7 @@ from openpyxl import load_workbook
 
 from mailjobs import notices
 from mailjobs.filters import kept_of
-from mailjobs.models import MailJob, SavedFilter
+from mailjobs.models import MailJob, SavedFilter, StateChoices
 from mailjobs.views import finding
 from tests.pages.conftest import LogIn, mail, text_of
 
@@ -26,7 +26,7 @@ def mails(cast: None) -> None:
         failed = number % 3 == 0
         job = mail(login, number, state="failed" if failed else "new", last_error="550 5.1.1 unknown" if failed else "")
         if failed:
-            notices.record([notices.Settled(job, "failed", job.last_error, "mail.kanzlei-huber.example:587")])
+            notices.record([notices.Settled(job, StateChoices.FAILED, job.last_error, "mail.kanzlei-huber.example:587")])
     MailJob.objects.filter(user__login="anna").update(subject='=HYPERLINK("http://x.example")', run="lauf", document_key="d/1")
 
 
