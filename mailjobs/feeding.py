@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 from django.db.models.functions import Now
 
-from mailjobs import backpressure, contents, delivery
+from mailjobs import backpressure, contents, delivery, search_terms
 from mailjobs.core.message import Message, MessageInvalid, parse_message
 from mailjobs.models import MailJob, PrintRun, PrintRunFile, PrintRunRow, StateChoices
 from mailjobs.run_files import key_of
@@ -28,7 +28,7 @@ State, RowState = PrintRun.State, PrintRunRow.State
 
 
 class Feeder:
-    """A thread that looks for runs to hand in; it survives a database that goes away."""
+    """A thread that looks for runs to hand in, and writes search words meanwhile; it survives a database that goes away."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -45,7 +45,7 @@ class Feeder:
     def _work(self) -> None:
         while not self._stop.is_set():
             try:
-                fed = feed_once()
+                fed = feed_once() or search_terms.index_more()
             except Exception:
                 log.exception("print runs could not be handed in and are looked at again")
                 close_old_connections()

@@ -29,6 +29,7 @@ from mailjobs.filters import (
 )
 from mailjobs.models import OPEN_STATES, LogOutcome, MailJob, MailLogEntry
 from mailjobs.parts import Order, Part, Source, Span, counted, first_at, first_ids, open_only, some_of_each
+from mailjobs.search_terms import jobs_with
 from mailjobs.selectors import jobs_visible_to, log_visible_to, reach_of
 from mailsettings.models import Tenant, User
 
@@ -80,6 +81,7 @@ class _List(Generic[Row]):
     time: str  # the column that says when
     among: Callable[[Sequence[int]], list[int]] | None
     looked_at: int | None  # in how many rows, None for as many as it takes
+    known: Sequence[int] = ()  # rows that match, wherever they are
 
     def page(self, data: QueryDict) -> Listed[Row]:
         """The page that the cursors in the address ask for."""
@@ -115,7 +117,9 @@ class _List(Generic[Row]):
             return self._all_found(source, self.among, order), None
         ids = first_ids(source, self.looked_at + 1, order)
         end = ids[-1] if len(ids) > self.looked_at else None
-        return _first_among(ids[: self.looked_at], self.among), end
+        found = {*_first_among(ids[: self.looked_at], self.among)}
+        found |= {pk for pk in self.known if span.above < pk < span.below}
+        return sorted(found, reverse=order is Order.NEWEST)[: ROWS + 1], end
 
     def _all_found(self, source: Source[Row], among: Callable[[Sequence[int]], list[int]], order: Order) -> list[int]:
         """Nearly all rows match, but for those at the ends of the span."""
@@ -152,12 +156,12 @@ def list_jobs(reader: User, search: Search, data: QueryDict) -> Listed[MailJob]:
     if not search.needs_looking:
         return replace(here.page(data), counts=_counts(source, search))
     top = first_ids(source, LOOKED_AT + 1)
-    states = dict(jobs_among(search, top[:LOOKED_AT]))
+    states = dict(jobs_among(search, [*top[:LOOKED_AT], *(pk for pk in here.known if pk not in top[:LOOKED_AT])]))
     end = top[-1] if len(top) > LOOKED_AT else None
     counts = {state: Count(number, more=end is not None) for state, number in Counter(states.values()).items()}
     if cursors_of(data) != (None, None):
         return replace(here.page(data), counts=counts)
-    found = [key for key, state in states.items() if search.state in ("", state)]
+    found = sorted((key for key, state in states.items() if search.state in ("", state)), reverse=True)
     return replace(here.downwards(data, found, end), counts=counts)
 
 
@@ -196,7 +200,7 @@ def _jobs(reader: User, search: Search, data: QueryDict, whole: QuerySet[MailJob
     source = _in_days(open_only(MailJob.objects.all()), "created_at", search, everywhere)
     shown = replace(source, parts=[part for part in source.parts if search.state in ("", part["state"])])
     among = (lambda ids: [pk for pk, _state in jobs_among(search, ids)]) if search.needs_looking or search.days else None
-    return source, _List(shown, whole, "created_at", among, _looked_at(search, data))
+    return source, _List(shown, whole, "created_at", among, _looked_at(search, data), _known_jobs(reader, search))
 
 
 def _log(reader: User, search: Search, data: QueryDict) -> _List[MailLogEntry]:
@@ -205,7 +209,25 @@ def _log(reader: User, search: Search, data: QueryDict) -> _List[MailLogEntry]:
     source = _in_days(MailLogEntry.objects.all(), "at", search, parts)
     among = (lambda ids: log_among(search, ids)) if search.needs_looking or search.days else None
     whole = MailLogEntry.objects.select_related("job__decision")
-    return _List(source, whole, "at", among, _looked_at(search, data))
+    return _List(source, whole, "at", among, _looked_at(search, data), _known_lines(reader, search))
+
+
+def _known_jobs(reader: User, search: Search) -> list[int]:
+    """The open jobs that have a rare word of the search, however far back."""
+    ids = jobs_with(search.query) if search.query else []
+    if not ids:
+        return []
+    rows = narrow_jobs(jobs_visible_to(reader).filter(pk__in=ids, state__in=OPEN_STATES), search)
+    return list((rows.filter(state=search.state) if search.state else rows).values_list("pk", flat=True))
+
+
+def _known_lines(reader: User, search: Search) -> list[int]:
+    """The lines of the log about such mails."""
+    ids = jobs_with(search.query) if search.query else []
+    if not ids:
+        return []
+    rows = narrow_log(log_visible_to(reader).filter(job__in=ids), search)
+    return list((rows.filter(outcome=search.state) if search.state else rows).values_list("pk", flat=True))
 
 
 def _few_jobs(reader: User, search: Search, data: QueryDict, whole: QuerySet[MailJob]) -> Listed[MailJob]:

@@ -1,6 +1,7 @@
 """The tables of the queue, which nothing but the modules that ARCHITECTURE.md names (invariant 2) writes."""
 
 from mailjobs.models.drafts import MailDraft
+from mailjobs.models.finding import SearchProgress, SearchTerm
 from mailjobs.models.jobs import (
     FINAL_STATES,
     OPEN_STATES,
@@ -47,6 +48,8 @@ __all__ = [
     "PrintRunRow",
     "RecipientStateChoices",
     "SavedFilter",
+    "SearchProgress",
+    "SearchTerm",
     "SessionLease",
     "SharedConnection",
     "StateChoices",

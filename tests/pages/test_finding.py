@@ -1,17 +1,19 @@
 """Lists as files, and filters that are kept: each reader's own, and nothing but filters."""
 
 import csv
+from datetime import timedelta
 from io import BytesIO, StringIO
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from openpyxl import load_workbook
 
-from mailjobs import notices
+from mailjobs import listing, notices, search_terms
 from mailjobs.filters import kept_of
-from mailjobs.models import MailJob, SavedFilter, StateChoices
+from mailjobs.models import MailJob, SavedFilter, SearchTerm, StateChoices
 from mailjobs.views import finding
 from tests.pages.conftest import LogIn, mail, text_of
 
@@ -129,3 +131,51 @@ def test_what_filters_nothing_is_not_kept_nor_more_than_a_list_shows(log_in: Log
 def test_the_address_keeps_its_order() -> None:
     assert kept_of("state=new&q=a b") == kept_of("?q=a+b&state=new".lstrip("?")) == "q=a+b&state=new"
     assert kept_of("next=//evil.example&q=%00") == ""
+
+
+# ---- However far back
+
+
+@pytest.fixture
+def far_back(mails: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lists look at two rows, and the words of all mails are written."""
+    monkeypatch.setattr(listing, "LOOKED_AT", 2)
+    monkeypatch.setattr(search_terms, "SETTLED", timedelta(0))
+    monkeypatch.setattr(search_terms, "AT_LATEST", timedelta(0))
+    monkeypatch.setattr(search_terms, "MAILS", 15)
+    while search_terms.index_more():
+        pass
+
+
+@pytest.mark.parametrize("query", ["klient9@kunde.example", "KLIENT9", "Rechnung klient9@kunde.example", "9-2026"])
+def test_a_whole_word_is_found_however_far_back(log_in: LogIn, far_back: None, query: str) -> None:
+    job = MailJob.objects.get(recipients__address="klient9@kunde.example")
+    MailJob.objects.filter(pk=job.pk).update(subject="Rechnung klient9@kunde.example 9-2026")
+    SearchTerm.objects.create(term="9-2026", job=job)
+    anna = log_in("anna")
+    assert reverse("job", args=[job.pk]) in text_of(anna, f"{reverse('jobs')}?q={query}")
+    assert reverse("job", args=[job.pk]) not in text_of(anna, f"{reverse('jobs')}?q={query}&state=new")
+    assert reverse("job", args=[job.pk]) not in text_of(log_in("greta"), f"{reverse('jobs')}?q={query}")
+    assert reverse("job", args=[job.pk]) not in text_of(log_in("max"), f"{reverse('jobs')}?q={query}")
+
+
+def test_the_log_is_found_by_the_recipient(log_in: LogIn, far_back: None) -> None:
+    job = MailJob.objects.get(recipients__address="klient9@kunde.example")
+    assert reverse("job", args=[job.pk]) in text_of(log_in("anna"), f"{reverse('log')}?q=klient9@kunde.example")
+
+
+def test_words_are_written_once_and_a_common_one_finds_nothing(far_back: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    count = SearchTerm.objects.count()
+    assert not search_terms.index_more()
+    assert SearchTerm.objects.count() == count > 40
+    assert search_terms.jobs_with("Rechnung")
+    monkeypatch.setattr(search_terms, "MOST", 3)
+    assert search_terms.jobs_with("Rechnung") == []
+    assert len(search_terms.jobs_with("Rechnung klient9")) == 1
+
+
+def test_words_wait_while_mail_is_due(mails: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_terms, "SETTLED", timedelta(0))
+    assert not search_terms.index_more()
+    MailJob.objects.update(due_at=timezone.now() + timedelta(hours=1))
+    assert search_terms.index_more()
