@@ -16,8 +16,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from diagnostics.management.commands.serve import answers
-from mailjobs import feeding
-from mailjobs.models import JobRecipient, MailJob, PrintRun
+from mailjobs import feeding, notices
+from mailjobs.models import JobRecipient, MailJob, PrintRun, SavedFilter, StateChoices
 from mailjobs.runs import start, try_out
 from tests.browser.test_senders import SCROLLS_SIDEWAYS
 from tests.browser.test_story import log_in
@@ -134,6 +134,9 @@ def scene(transactional_db: None) -> dict[str, str]:
         MailJob.objects.filter(pk=key).update(state=states[number % 5], last_error="550 5.1.1 User unknown")
     JobRecipient.objects.update(state="accepted")
     try_out(trying)
+    settled = [notices.Settled(job, StateChoices(job.state), job.last_error) for job in MailJob.objects.exclude(state="new")]
+    notices.record(settled)
+    SavedFilter.objects.create(user=user("anna"), where="jobs", name="Meine Fehler", query="state=failed")
     assert PrintRun.objects.count() == 3
     return {
         "list": "/runs/",
@@ -145,6 +148,10 @@ def scene(transactional_db: None) -> dict[str, str]:
         "running": f"/runs/{running.pk}/",
         "failed": f"/runs/{running.pk}/?show=failed",
         "dry run": f"/runs/{trying.pk}/",
+        "jobs": "/jobs/?state=failed",
+        "log": "/log/?q=Rechnung",
+        "figures": "/figures/",
+        "figures of a month": "/figures/?period=month",
     }
 
 

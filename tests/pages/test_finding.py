@@ -101,7 +101,7 @@ def test_a_filter_is_kept_used_renewed_and_forgotten(log_in: LogIn, mails: None)
     anna = log_in("anna")
     answer = keep(anna, "  Meine   Fehler ", "state=failed&before=7&evil=1&q=550")
     assert answer.redirect_chain[-1][0] == f"{reverse('jobs')}?q=550&state=failed"
-    assert 'href="?q=550&state=failed" aria-current="true">Meine Fehler<' in text_of(
+    assert 'href="/jobs/?q=550&state=failed" aria-current="true">Meine Fehler<' in text_of(
         anna, f"{reverse('jobs')}?state=failed&q=550"
     )
     keep(anna, "Meine Fehler", "state=new")
