@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from mailjobs import backpressure, delivery, draft_queue, holds, notices, queue
 from mailjobs.bell import ring_on_commit
+from mailjobs.core.headers import MimeInvalid
 from mailjobs.core.message import Message, MessageInvalid
-from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
+from mailjobs.core.mime import Attachment, Content, Frozen, freeze, message_id
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
 from mailjobs.models import LaneChoices, MailJob, PrintRun, StateChoices

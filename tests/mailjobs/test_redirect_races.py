@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from mailjobs import delivery, finishing, queue, submission
+from mailjobs import delivery, finishing, queue, storing, submission
 from mailjobs.models import MailJob
 from mailjobs.submission import submit, submit_many
 from mailsettings import changes
@@ -109,7 +109,7 @@ def test_u4_switching_waits_for_a_submission_that_is_being_stored_under_the_old_
 ) -> None:
     """So that nothing which was decided before can be committed after the call has returned."""
     move_in(smtp_server)
-    store = submission.store
+    store = storing.store
     threads: list[Beside] = []
 
     def switch_meanwhile(drafts: list[object]) -> None:
