@@ -117,25 +117,26 @@ class Checks:
         return sum(share.mails for share in self.senders.values() if share.plan.allowed and share.plan.redirect.active)
 
 
-def check(run: PrintRun) -> Checks:
-    """Look at all rows that are not handed in yet."""
+def check(run: PrintRun, line: int | None = None) -> Checks:
+    """Look at all rows that are not handed in yet, or at one of them by itself."""
     checks = Checks()
     files = dict(_sizes(run))
     cases = _Cases(run, world_of(run.tenant, [run.user]))
     letters = []
-    for line, cells in PrintRunRow.objects.filter(run=run, state=PrintRunRow.State.OPEN).values_list("line", "cells"):
-        letter = letter_of(run, line, cells)
+    rows = PrintRunRow.objects.filter(run=run, state=PrintRunRow.State.OPEN)
+    for place, cells in (rows if line is None else rows.filter(line=line)).values_list("line", "cells"):
+        letter = letter_of(run, place, cells)
         letters.append(letter)
         share = checks.senders.setdefault(letter.sender, cases.of(letter.sender))
         share.mails += 1
-        checks.said[line].extend(_faults(run, letter, files, share))
-        if not checks.faults_of(line):
+        checks.said[place].extend(_faults(run, letter, files, share))
+        if not checks.faults_of(place):
             checks.octets += sum(files[key] for key in letter.keys)
     checks.rows = len(letters)
     _compare(run, letters, checks)
     named = {key for letter in letters for key in letter.keys}
     checks.unused = sorted(name for name in files if name not in named)
-    checks.said = {line: said for line, said in checks.said.items() if said}
+    checks.said = {place: said for place, said in checks.said.items() if said}
     checks.duration, checks.limit = _duration(checks)
     return checks
 

@@ -26,12 +26,16 @@ _EDGES = ".!?*-–/"
 
 def index_more() -> bool:
     """Write the words of the next mails; False where there is nothing to do, or the queue is busy."""
+    last = SearchProgress.objects.filter(pk=1).values_list("last_job", flat=True).first()
+    settled = MailJob.objects.filter(created_at__lt=Now() - SETTLED)
+    if not settled.filter(pk__gt=last or 0).exists():
+        return False
     with transaction.atomic():
         SearchProgress.objects.get_or_create(pk=1)
         progress = SearchProgress.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if progress is None:
             return False
-        rows = MailJob.objects.filter(pk__gt=progress.last_job, created_at__lt=Now() - SETTLED).order_by("pk")
+        rows = settled.filter(pk__gt=progress.last_job).order_by("pk")
         jobs = list(rows.only("pk", "subject", "document_key", "lane", "created_at")[:MAILS])
         if not jobs or _busy(jobs[0]):
             return False
