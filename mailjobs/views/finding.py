@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TypeVar
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.formats import date_format, localize
@@ -17,9 +17,10 @@ from mailjobs.filters import kept_of, search_of
 from mailjobs.listing import every_job, every_line
 from mailjobs.models import LogOutcome, MailJob, MailLogEntry, SavedFilter
 from mailjobs.remedies import say_error
+from mailjobs.selectors import saved_filters
 from mailjobs.tables import note_of, plan_of
 from mailjobs.views.file_answer import table_answer
-from mailsettings.portal import ReaderMixin
+from mailsettings.portal import Page, ReaderMixin
 
 Row = TypeVar("Row")
 MOST = 50_000  # lines of a file
@@ -110,8 +111,16 @@ class LogExport(ReaderMixin):
             ]
 
 
-class SavedFilters(ReaderMixin):
-    """Keep the filters of a list under a name, or forget some."""
+class SavedFilters(Page):
+    """The filters that the reader keeps for a list: keep those of an address under a name, or forget some."""
+
+    template_name = "mailjobs/saved_filters.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        where = request.GET.get("list", "jobs")
+        if where not in SavedFilter.List.values:
+            raise Http404
+        return self.show(where=where, saved=saved_filters(self.reader, where), kept=kept_of(request.GET.get("query", "")))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         where, action = request.POST.get("list", ""), request.POST.get("action", "")

@@ -13,7 +13,7 @@ from mailjobs.discretion import discretion_for
 from mailjobs.filters import Search, address, chips_of, kept_of, narrow_jobs, search_of
 from mailjobs.listing import Count, Listed, list_jobs
 from mailjobs.models import OPEN_STATES, MailJob, StateChoices
-from mailjobs.selectors import jobs_visible_to, saved_filters
+from mailjobs.selectors import jobs_visible_to
 from mailjobs.tables import JobTable
 from mailjobs.views.asking import ask, carry_out
 from mailsettings.access import sees_whole_tenant
@@ -46,7 +46,6 @@ class Jobs(Page):
             chips=chips_of(search, request.GET),
             keep=[(name, value) for name in ("state", "error", "run", "document", "user") if (value := getattr(search, name))],
             actions=_actions(),
-            saved=saved_filters(self.reader, "jobs"),
             kept=kept_of(request.GET.urlencode()),
             nothing_at_all=not search.active and not search.state,
         )

@@ -11,7 +11,7 @@ from mailjobs.filters import Search, address, chips_of, kept_of, search_of
 from mailjobs.listing import list_log
 from mailjobs.models import LogOutcome, MailLogEntry
 from mailjobs.remedies import say_error
-from mailjobs.selectors import log_visible_to, saved_filters
+from mailjobs.selectors import log_visible_to
 from mailjobs.tables import OUTCOME_STAMPS, LogTable, plan_of
 from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.wording import say_refusal
@@ -35,7 +35,6 @@ class Log(Page):
             tabs=_tabs(request, search),
             chips=chips_of(search, request.GET),
             keep=[(name, value) for name in ("state", "error", "run", "document", "user") if (value := getattr(search, name))],
-            saved=saved_filters(self.reader, "log"),
             kept=kept_of(request.GET.urlencode()),
             nothing_at_all=not search.active and not search.state,
         )

@@ -150,6 +150,7 @@ def scene(transactional_db: None) -> dict[str, str]:
         "dry run": f"/runs/{trying.pk}/",
         "jobs": "/jobs/?state=failed",
         "log": "/log/?q=Rechnung",
+        "saved filters": "/filters/?list=jobs&query=state%3Dfailed",
         "figures": "/figures/",
         "figures of a month": "/figures/?period=month",
     }
@@ -173,3 +174,17 @@ def test_nothing_is_wider_than_the_window_and_axe_finds_nothing(
         violations = Axe().run(reader).response["violations"]
         found += [f"{name}: {violation['id']} {violation['nodes'][0]['target']}" for violation in violations]
     assert found == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_filters_are_kept_and_used_beside_the_list(live_server: Any, scene: dict[str, str], page: Page) -> None:
+    log_in(page, live_server.url, "anna", "anna-log-in-1")
+    page.goto(f"{live_server.url}/jobs/?q=2026-00003")
+    page.locator(".list-tools summary").click()
+    page.locator("#saved-filters input[name=name]").fill("Die dritte")
+    page.locator("#saved-filters button[value=keep]").click()
+    page.goto(f"{live_server.url}/jobs/")
+    page.locator(".list-tools summary").click()
+    page.get_by_role("link", name="Die dritte").click()
+    expect(page).to_have_url(f"{live_server.url}/jobs/?q=2026-00003")
+    expect(page.locator("#list tbody tr")).to_have_count(1)

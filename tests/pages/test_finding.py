@@ -101,14 +101,15 @@ def test_a_filter_is_kept_used_renewed_and_forgotten(log_in: LogIn, mails: None)
     anna = log_in("anna")
     answer = keep(anna, "  Meine   Fehler ", "state=failed&before=7&evil=1&q=550")
     assert answer.redirect_chain[-1][0] == f"{reverse('jobs')}?q=550&state=failed"
-    assert 'href="/jobs/?q=550&state=failed" aria-current="true">Meine Fehler<' in text_of(
-        anna, f"{reverse('jobs')}?state=failed&q=550"
-    )
+    panel = f"{reverse('saved_filters')}?list={{}}&query=state%3Dfailed%26q%3D550"
+    assert 'href="/jobs/?q=550&state=failed" aria-current="true">Meine Fehler<' in text_of(anna, panel.format("jobs"))
+    assert "list=jobs&query=q%3D550%26state%3Dfailed" in text_of(anna, f"{reverse('jobs')}?state=failed&q=550")
     keep(anna, "Meine Fehler", "state=new")
     row = SavedFilter.objects.get()
     assert (row.name, row.query) == ("Meine Fehler", "state=new")
-    assert "Meine Fehler" not in text_of(anna, reverse("log"))
-    assert "Meine Fehler" not in text_of(log_in("bernd"), reverse("jobs"))
+    assert "Meine Fehler" not in text_of(anna, panel.format("log"))
+    assert "Meine Fehler" not in text_of(log_in("bernd"), panel.format("jobs"))
+    text_of(anna, panel.format("users"), 404)
     forget = {"list": "jobs", "action": "forget", "pk": str(row.pk), "query": ""}
     log_in("bernd").post(reverse("saved_filters"), forget)
     assert SavedFilter.objects.exists(), "nobody forgets another's"
