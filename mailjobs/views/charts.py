@@ -50,7 +50,7 @@ class Chart:
     boxes: Sequence[Box]
     marks: Sequence[Mark]
     head: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[float]]]
+    rows: Sequence[tuple[str, Sequence[tuple[str, float]]]]  # (name, (head, value) for each column)
     lines: Sequence[Line]
     empty: bool
 
@@ -86,7 +86,7 @@ def columns(name: str, title: str, labels: Sequence[str], lines: Sequence[Line])
         if (len(labels) - 1 - place) % every == 0
     ]
     marks += [Mark(LEFT - 6, 16, f"{top:g}", "end"), Mark(LEFT - 6, HEIGHT - FOOT, "0", "end")]
-    rows = [(label, [line.values[place] for line in lines]) for place, label in enumerate(labels)]
+    rows = [(label, [(line.label, line.values[place]) for line in lines]) for place, label in enumerate(labels)]
     return Chart(name, title, WIDTH, HEIGHT, boxes, marks, [line.label for line in lines], rows, lines, not any(totals))
 
 
@@ -100,6 +100,6 @@ def bars(name: str, title: str, values: Sequence[tuple[str, float]]) -> Chart:
         boxes.append(Box(name, NAME, y + 4, round(max(wide, 1.5 if value else 0), 1), BAR - 8, f"{label}: {value:g}"))
         marks.append(Mark(NAME - 8, y + BAR - 8, label, "end"))
         marks.append(Mark(round(NAME + wide + 8, 1), y + BAR - 8, f"{value:g}", "start"))
-    rows = [(label, [value]) for label, value in values]
+    rows = [(label, [(title, value)]) for label, value in values]
     empty = not any(value for _name, value in values)
     return Chart(name, title, WIDTH, max(len(values), 1) * BAR, boxes, marks, [title], rows, [], empty)
