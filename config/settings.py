@@ -36,7 +36,8 @@ DEMO = env.bool("DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 HTTPS = env.bool("HTTPS", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _generated_secret("secret_key")
-# Newest first; each 32 bytes as URL-safe base64. Unset: derived from SECRET_KEY.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones, for sessions and sealed secrets
+# Newest first; each 32 bytes as URL-safe base64. Unset: derived from SECRET_KEY. After a change: `manage.py rotate_keys`.
 FIELD_KEYS = [base64.urlsafe_b64decode(key) for key in env.list("FIELD_KEYS", default=[])]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -50,6 +51,9 @@ SYSTEM_EMAIL_FROM = env.str("SYSTEM_EMAIL_FROM", default="Postausgang <postausga
 # The wire: networks that no tenant setting needs to allow. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else [])
 OUTBOUND_CA_FILE = env.str("OUTBOUND_CA_FILE", default="")
+DNS_RESOLVER = env.str(
+    "DNS_RESOLVER", default=""
+)  # host:port, which the checks of senders' domains ask; empty: the machine's own
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting
@@ -128,6 +132,14 @@ else:
     if "postgresql" in str(_database["ENGINE"]) and env.bool("PREPARED_STATEMENTS", default=True):
         _database["OPTIONS"] = {"prepare_threshold": 5, **_database.get("OPTIONS", {})}
     DATABASES = {"default": {"CONN_MAX_AGE": 60, **_database, "CONN_HEALTH_CHECKS": True}}
+# For the processes that answer requests, when their database role is the application's (`manage.py database_roles`).
+ROW_LEVEL_SECURITY = not EMBEDDED and env.bool("ROW_LEVEL_SECURITY", default=False)
+if ROW_LEVEL_SECURITY:
+    _options: dict[str, object] = DATABASES["default"].setdefault("OPTIONS", {})  # type: ignore[assignment]
+    _options["options"] = f"{_options.get('options', '')} -c postausgang.tenants=* -c postausgang.firms=*".strip()
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("mailsettings.middleware.PersonalLanguageMiddleware"), "mailsettings.middleware.TenantScopeMiddleware"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "mailsettings.User"
@@ -221,6 +233,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "mailjobs.purge", "schedule": 3600.0},
+    "drift watch": {"task": "diagnostics.watch_connections", "schedule": 600.0},
     "delay notices": {"task": "mailjobs.delay_notices", "schedule": 60.0},
 }
 

@@ -256,9 +256,9 @@ def _time_of(plan: Plan, mails: int) -> tuple[timedelta, str]:
     shared = SharedConnection.objects.filter(key=connection.key[:400]).first()
     names = ("max_connections", "per_minute", "per_day")
     most, minute, day = (limit_of(plan.facts, connection, name) for name in names)
-    limits = Known(connection, max_connections=most, per_minute=minute, per_day=day, firms=False).limits(
-        shared or SharedConnection()
-    )
+    limits = Known(
+        connection, max_connections=most, per_minute=minute, per_day=day, firms=False, facts=plan.facts, account=None
+    ).limits(shared or SharedConnection())
     if shared is not None:
         mails += MailJob.objects.filter(connection=shared, state__in=WAITING_STATES).count()
     times = [

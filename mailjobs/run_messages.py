@@ -1,6 +1,7 @@
 """A row of a print run as the message that is handed in for it; the same row gives the same message, whoever asks when."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -65,11 +66,15 @@ def letter_of(run: PrintRun, line: int, cells: Sequence[str]) -> Letter:
 
 
 def document_key(run: PrintRun, letter: Letter) -> str:
-    """The key of a document (J10): its type and number, and to whom it goes; empty without a number."""
+    """The key of a document (J10): type, number, and to whom it goes; empty without a number.
+
+    The recipient as a digest: the key outlives what is kept of them.
+    """
     if not letter.document:
         return ""
     slug = run.print_model.slug if run.print_model else ""
-    return f"{slug} {letter.document} {', '.join(letter.addresses).lower()}".strip()[:300]
+    to = hashlib.sha256(", ".join(letter.addresses).lower().encode()).hexdigest()[:8]
+    return f"{slug} {letter.document} #{to}".strip()
 
 
 def raw_message(run: PrintRun, letter: Letter, files: Mapping[str, tuple[str, bytes]]) -> dict[str, Any]:

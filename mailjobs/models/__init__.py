@@ -1,6 +1,7 @@
 """The tables of the queue, which nothing but the modules that ARCHITECTURE.md names (invariant 2) writes."""
 
 from mailjobs.models.drafts import MailDraft
+from mailjobs.models.errands import SentErrand
 from mailjobs.models.finding import SearchProgress, SearchTerm
 from mailjobs.models.jobs import (
     FINAL_STATES,
@@ -50,6 +51,7 @@ __all__ = [
     "SavedFilter",
     "SearchProgress",
     "SearchTerm",
+    "SentErrand",
     "SessionLease",
     "SharedConnection",
     "StateChoices",

@@ -1,17 +1,20 @@
 """Print runs: rows are judged beforehand, handed in once each whatever dies, and add up at the end."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
+from django.utils import timezone
 
-from mailjobs import backpressure, feeding, runs
+from mailjobs import backpressure, feeding, runs, search_terms
 from mailjobs.core.message import parse_message
+from mailjobs.erasing import erase_recipient
 from mailjobs.holds import hold_restored
 from mailjobs.keeping import purge
-from mailjobs.models import Content, JobRecipient, MailJob, MailLogEntry, PrintRun, PrintRunFile, PrintRunRow
+from mailjobs.models import Content, JobRecipient, MailJob, MailLogEntry, PrintRun, PrintRunFile, PrintRunRow, SearchTerm
 from mailjobs.run_checks import Finding, check
 from mailjobs.run_files import MAX_NAME, Upload, read_pdfs
 from mailjobs.runs import NotPossible, cancel_rest, discard, pause, resume, standings, start, try_out
@@ -282,6 +285,21 @@ def test_who_sees_which_runs() -> None:
         "mia": ["of mia"],
         "eva": ["of eva"],
     }
+
+
+def test_a_recipient_is_erased_from_runs_and_search_words_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_terms, "SETTLED", timedelta(0))
+    rows = [*invoices(2), ("2026-9", "Klient 1", "klient1@kunde.example", "fehlt.pdf")]
+    run = run_of("anna", rows, files={str(row[3]): pdf(row[0]) for row in rows[:2]})
+    start(user("anna"), run, only_good=True)
+    feeding.feed_all()
+    MailJob.objects.update(state="sent", finished_at=timezone.now())
+    assert search_terms.index_more()
+    erase_recipient("klient1@kunde.example")
+    assert list(PrintRunRow.objects.values_list("line", "cells")) == [(2, []), (3, list(rows[1])), (4, [])]
+    assert not SearchTerm.objects.filter(term__startswith="klient1").exists()
+    assert not MailJob.objects.filter(document_key__contains="klient").exists()
+    assert standing(run) == {"sent": 2, "left_out": 1}
 
 
 # ---- What is uploaded (Z11)

@@ -24,7 +24,7 @@ def list_known_runs(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailjobs', '0013_drafts'),
+        ('mailjobs', '0015_sent_errands'),
         ('mailsettings', '0004_consents_of_mailboxes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

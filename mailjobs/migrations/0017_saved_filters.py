@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailjobs', '0014_print_runs'),
+        ('mailjobs', '0016_print_runs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

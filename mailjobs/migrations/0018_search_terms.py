@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailjobs', '0015_saved_filters'),
+        ('mailjobs', '0017_saved_filters'),
     ]
 
     operations = [
