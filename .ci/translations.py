@@ -17,7 +17,7 @@ from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parent.parent
 PO = ROOT / "locale" / "de" / "LC_MESSAGES" / "django.po"
-FOLDERS = ("config", "diagnostics", "mailjobs", "mailsettings", "templates")
+FOLDERS = ("config", "diagnostics", "mailjobs", "mailsettings", "people", "templates")
 
 # As Django's makemessages tells xgettext: which arguments are the message, and which (c) its context.
 Arguments = tuple[int | tuple[int, str], ...] | None

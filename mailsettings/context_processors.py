@@ -89,6 +89,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if not isinstance(user, User):
         return {}
     links = [{"label": _("Own settings"), "url": url_of("own_settings")}] if may(user, Right.OWN_PARAMETERS) else []
+    links.append({"label": _("Access and security"), "url": url_of("access")})
     return {"theme": user.theme, "user_links": [link for link in links if link["url"]]}
 
 

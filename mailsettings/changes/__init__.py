@@ -21,6 +21,7 @@ from mailsettings.changes.book import (
     Trust,
     after_tightening,
     audit,
+    is_sensitive,
     own_values,
 )
 from mailsettings.changes.parameters import (
@@ -68,6 +69,7 @@ __all__ = [
     "clean_values",
     "departures",
     "forget_secret",
+    "is_sensitive",
     "lost_senders",
     "move_stage",
     "moves_sender",

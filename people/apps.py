@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PeopleConfig(AppConfig):
+    name = "people"
+    verbose_name = _("People and log-in")
+
+    def ready(self) -> None:
+        """The settings pages ask here whether a password is right (Z13), and invite whom a form has made."""
+        from mailsettings import access, portal  # noqa: PLC0415 (models must be loaded first)
+        from people.invitations import invite_all  # noqa: PLC0415 (the same)
+        from people.limits import password_is_right  # noqa: PLC0415 (the same)
+
+        access.password_checks.append(password_is_right)
+        portal.after_invitations.append(invite_all)
