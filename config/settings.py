@@ -64,6 +64,7 @@ PROXY_COUNT = env.int(
 # The wire: networks that no tenant setting needs to allow. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else [])
 OUTBOUND_CA_FILE = env.str("OUTBOUND_CA_FILE", default="")
+DNS_RESOLVER = env.str("DNS_RESOLVER", default="")  # host:port; empty: the system's
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting

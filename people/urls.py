@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from people.views import access, first, log_in, others, welcome
+from people.views import access, first, log_in, others, start, welcome
 
 urlpatterns = [
     path("accounts/login/", log_in.LogIn.as_view(), name="login"),
@@ -25,4 +25,6 @@ urlpatterns = [
     path("accounts/access/log-ins/end/", access.EndSignIns.as_view(), name="end_sign_ins"),
     path("accounts/access/remove/<slug:what>/", access.Change.as_view(), name="access_remove"),
     path("users/<int:pk>/access/", others.UserAccess.as_view(), name="user_access"),
+    path("start/mail-server/", start.MailServer.as_view(), name="mail_server"),
+    path("start/test-mail/", start.FirstTestMail.as_view(), name="first_test_mail"),
 ]

@@ -175,7 +175,7 @@ class PasskeyAdd(ConfirmedMixin):
         try:
             passkeys.add(request, self.reader, answer, str(answer.pop("name", "")))
         except passkeys.NotTaken:
-            return JsonResponse({"error": _("The passkey could not be added. Please try again.")}, status=400)
+            return JsonResponse({"error": _("The passkey could not be added. Please try again.")})
         messages.success(request, _("The passkey is added. You can log in with it, without a password."))
         return JsonResponse({"url": _codes_if_none(self.reader).url})
 

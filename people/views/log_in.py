@@ -119,7 +119,7 @@ class PasskeyProve(View):
         try:
             user = passkeys.prove(request, json_of(request), _who(request))
         except passkeys.NotTaken:
-            return JsonResponse({"error": _("This passkey is not known here. Log in another way and add it.")}, status=400)
+            return JsonResponse({"error": _("This passkey is not known here. Log in another way and add it.")})
         if isinstance(request.user, User):
             confirm_now(request)
             return JsonResponse({"url": safe_next(request, request.GET.get("next", "")) or reverse("confirm")})

@@ -1,4 +1,4 @@
-"""Log-in in a browser: passkeys with Chromium's virtual authenticator, the pages of one's own access with axe-core, on a phone too."""
+"""Log-in in a browser: passkeys with a virtual authenticator; the pages of one's own access with axe-core, on a phone too."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -122,7 +122,9 @@ def test_axe_finds_nothing_on_the_pages_of_log_in_and_access(live_server: Any, r
         reader.goto(f"{live_server.url}/accounts/{path}/")
         found += looked_at(reader, path)
     other = Client()
-    other.post("/accounts/login/", {"login": "anna", "password": "anna-log-in-1"}, headers={"User-Agent": "Mozilla/5.0 Firefox/140"})
+    other.post(
+        "/accounts/login/", {"login": "anna", "password": "anna-log-in-1"}, headers={"User-Agent": "Mozilla/5.0 Firefox/140"}
+    )
     new_recovery_codes(user("anna"))
     Passkey.objects.create(user=user("anna"), name="Schlüssel", key="x", credential=b"")
     reader.goto(f"{live_server.url}/accounts/login/")
