@@ -82,6 +82,28 @@ class ServerForm(AddressForm):
             changes.save_secret(book, self.tenant, "smtp_password", data["smtp_password"])
 
 
+class OwnSenderForm(ObjectingForm):
+    """The own sender address of a user, and nothing else."""
+
+    sender_address = forms.CharField(
+        label=gettext_lazy("My sender address"),
+        max_length=400,
+        help_text=gettext_lazy("As recipients see it, with or without a name, e.g. “Mia Muster <mia@musterkunde.example>”."),
+        widget=forms.TextInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+    )
+    clean_sender_address = AddressForm.clean_sender_address
+
+    def __init__(self, user: User, data: QueryDict | None = None) -> None:
+        self.user = user
+        super().__init__(data, initial={"sender_address": changes.own_values(user).get("sender_address", "")})
+
+    def save(self, book: Book) -> None:
+        """Write it; inside a transaction. Raises Refused."""
+        values = {**changes.own_values(self.user), "sender_address": self.cleaned_data["sender_address"]}
+        changes.save_parameters(book, self.user, values)
+        changes.refuse_own_sender(self.user, changes.own_sender_of(self.user))
+
+
 def filled_in(address: str, guess: Guess | None) -> dict[str, Any]:
     """What the fields show at first."""
     known = {"smtp_server": guess.server, "smtp_port": guess.port, "smtp_tls": guess.tls} if guess else {"smtp_port": 587}

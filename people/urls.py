@@ -26,5 +26,6 @@ urlpatterns = [
     path("accounts/access/remove/<slug:what>/", access.Change.as_view(), name="access_remove"),
     path("users/<int:pk>/access/", others.UserAccess.as_view(), name="user_access"),
     path("start/mail-server/", start.MailServer.as_view(), name="mail_server"),
+    path("start/sender/", start.OwnSender.as_view(), name="own_sender"),
     path("start/test-mail/", start.FirstTestMail.as_view(), name="first_test_mail"),
 ]

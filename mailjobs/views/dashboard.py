@@ -161,7 +161,7 @@ def _first_hour(reader: User) -> list[Step]:
     if reader.is_operator:
         return _operators_first_hour()
     if tenant is None or not may(reader, Right.MANAGE_SETTINGS):
-        return []
+        return _own_first_hour(reader)
     layers = general_layers(tenant)
     server = any(resolve(layers, key).value for key in ("smtp_server", "ews_url", "oauth_client_id"))
     sender = resolve(layers, "sender_address")
@@ -181,6 +181,27 @@ def _first_hour(reader: User) -> list[Step]:
         _leavers(tenant),
         _redirect(reader, general),
         *_of_firm(tenant, layers),
+    ]
+
+
+def _own_first_hour(reader: User) -> list[Step]:
+    """For who manages no settings: an own sender address that may be used, and a mail that went out."""
+    if reader.tenant is None or not may(reader, Right.OWN_PARAMETERS):
+        return []
+    plan = make_plan(facts_of(reader, Request()))
+    own = plan.sender.mailbox is not None and not (reader.tenant.is_com_customer and plan.sender.from_firm)
+    sent = log_visible_to(reader).filter(user=reader, outcome=LogOutcome.HANDED_OVER).exists()
+    text = _("Your mail has a sender address") if own else _("Your mail has no sender address of yours yet")
+    if own and not plan.allowed:
+        own, text = False, _("Your sender address cannot be used yet")
+    return [
+        Step(own, text, url_of("own_sender"), _("Set up")),
+        Step(
+            sent,
+            _("A mail of yours was handed over") if sent else _("No mail of yours was handed over yet"),
+            url_of("first_test_mail"),
+            _("Send a test mail"),
+        ),
     ]
 
 

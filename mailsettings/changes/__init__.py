@@ -44,7 +44,7 @@ from mailsettings.changes.people import (
     set_password,
 )
 from mailsettings.changes.secrets import forget_secret, save_secret, secret_fits, secrets_of, warn_of_stale_secrets
-from mailsettings.changes.tenants import save_locks, save_tenant, warn_of_ignored
+from mailsettings.changes.tenants import let_firm_read, save_locks, save_tenant, warn_of_ignored
 from mailsettings.changes.vanishing import (
     Lost,
     lost_senders,
@@ -70,6 +70,7 @@ __all__ = [
     "departures",
     "forget_secret",
     "is_sensitive",
+    "let_firm_read",
     "lost_senders",
     "move_stage",
     "moves_sender",

@@ -144,6 +144,24 @@ class ComCustomerForm(_TenantForm):
         return made
 
 
+class FirmViewForm(ObjectingForm):
+    """Whether the firm may read the letters of its Com customer."""
+
+    firm_reads_letters = forms.BooleanField(
+        label=gettext_lazy("Our firm may read text and attachments of our mails"),
+        required=False,
+        help_text=gettext_lazy("For example while it helps with an error. It can be taken back at any time."),
+    )
+
+    def __init__(self, tenant: Tenant, data: QueryDict | None = None, **more: Any) -> None:
+        self.tenant = tenant
+        super().__init__(data, **more)
+
+    def save(self, book: Book) -> None:
+        """Write it, audited; inside a transaction."""
+        changes.let_firm_read(book, self.tenant, allowed=self.cleaned_data["firm_reads_letters"])
+
+
 class FirmForm(_TenantForm):
     """A firm."""
 

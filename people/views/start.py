@@ -7,16 +7,21 @@ from django.utils.translation import gettext as _
 
 from mailjobs.core.plan import make_plan
 from mailjobs.explanation import document_of
+from mailjobs.models import LogOutcome
+from mailjobs.selectors import log_visible_to
 from mailsettings.access import Right, may
+from mailsettings.beforehand import said_beforehand
 from mailsettings.changes import own_values
+from mailsettings.core.addresses import key_of
 from mailsettings.core.facts import Request
 from mailsettings.foresight import concerned
 from mailsettings.forms.sheet import locks_on
+from mailsettings.models import ClaimedAddress
 from mailsettings.portal import SettingsPage, write
 from mailsettings.selectors import facts_of
 from people.guessing import ADVICE, guess_for
 from people.limits import failed, minutes_to_wait, say_wait
-from people.starting import AddressForm, ServerForm, TestMailForm, filled_in, send_test_mail
+from people.starting import AddressForm, OwnSenderForm, ServerForm, TestMailForm, filled_in, send_test_mail
 
 
 class MailServer(SettingsPage):
@@ -53,6 +58,41 @@ class MailServer(SettingsPage):
             raise Http404
         answer = super().dispatch(request, *args, **kwargs)
         return answer  # type: ignore[return-value]
+
+
+class OwnSender(SettingsPage):
+    """A user's own sender address: enter it, confirm it by mail, test it (T4)."""
+
+    template_name = "people/own_sender.html"
+    right = Right.OWN_PARAMETERS
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show(OwnSenderForm(self.reader))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if "sender_address" in locks_on(self.reader, self.reader):
+            raise Http404
+        form = OwnSenderForm(self.reader, request.POST)
+        return HttpResponseRedirect(reverse("own_sender")) if write(request, form) else self._show(form)
+
+    def _show(self, form: OwnSenderForm) -> HttpResponse:
+        facts = facts_of(self.reader, Request())
+        plan = make_plan(facts)
+        document = document_of(plan)
+        sender = document["sender"]
+        claim = (
+            ClaimedAddress.objects.filter(tenant=self.reader.tenant, key=key_of(sender["address"])).first() if sender else None
+        )
+        return self.show(
+            form=form,
+            sender=sender,
+            claim=claim,
+            refused=document["refused"],
+            allowed=plan.allowed,
+            beforehand=said_beforehand(facts, self.reader),
+            locked=locks_on(self.reader, self.reader).get("sender_address", ""),
+            tested=log_visible_to(self.reader).filter(user=self.reader, outcome=LogOutcome.HANDED_OVER).exists(),
+        )
 
 
 class FirstTestMail(SettingsPage):
