@@ -47,5 +47,6 @@
     }
   });
 
-  for (const button of document.querySelectorAll("[data-passkey]")) if (!window.PublicKeyCredential) button.hidden = true;
+  const possible = window.PublicKeyCredential && !/^[\d.]+$|^\[/.test(location.hostname); // a number has no passkeys
+  for (const button of document.querySelectorAll("[data-passkey]")) button.hidden = !possible;
 })();
