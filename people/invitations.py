@@ -58,7 +58,7 @@ def ask_for_reset(request: HttpRequest, who: str) -> None:
     users = list(found.filter(login=who.lower())) or list(found.filter(email__iexact=who)[:MOST_OF_ADDRESS])
     mails = []
     for user in users:
-        if may_send(Link.Kind.RESET, user):
+        if user.has_usable_password() and may_send(Link.Kind.RESET, user):  # one that was taken away comes back by invitation
             link = request.build_absolute_uri(reverse("welcome", args=[new_token(Link.Kind.RESET, user)]))
             with translation.override(user.language or translation.get_language()):
                 mails.append((_address(user), *_reset(user, link)))

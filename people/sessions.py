@@ -12,7 +12,7 @@ from mailsettings.changes import audit
 from mailsettings.models import User
 from mailsettings.portal import confirm_now
 from people.limits import address_of, succeeded
-from people.models import SignIn
+from people.models import Authenticator, Identity, Link, Passkey, RecoveryCode, SignIn
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 SIGN_IN = "sign_in"  # in the session: its row, and the key it was written with
@@ -74,6 +74,15 @@ def end_others(request: HttpRequest, user: User) -> int:
         end(row)
     audit(user.login, user.tenant, "log-out elsewhere", user.login, {"browsers": len(others)})
     return len(others)
+
+
+def forget_ways_in(user: User) -> None:
+    """Nobody is to log in with this user ID any more: passkeys, second step, identities, links and sessions go."""
+    for rows in (Passkey, Authenticator, RecoveryCode, Identity):
+        rows.objects.filter(user=user).delete()
+    Link.objects.filter(user=user, used_at=None).update(until=timezone.now())
+    for row in sign_ins_of(user):
+        end(row)
 
 
 def keep_here(request: HttpRequest, user: User) -> None:

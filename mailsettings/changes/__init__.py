@@ -42,6 +42,7 @@ from mailsettings.changes.people import (
     save_user,
     set_deputy,
     set_password,
+    shut_out,
 )
 from mailsettings.changes.secrets import forget_secret, save_secret, secret_fits, secrets_of, warn_of_stale_secrets
 from mailsettings.changes.tenants import let_firm_read, save_locks, save_tenant, warn_of_ignored
@@ -98,6 +99,7 @@ __all__ = [
     "sender_from_employee",
     "set_deputy",
     "set_password",
+    "shut_out",
     "sync_sender",
     "template_objections",
     "warn_of_ignored",

@@ -8,8 +8,8 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
-from mailsettings.models import AuditEvent, User
-from people.models import Link
+from mailsettings.models import AuditEvent, Tenant, User
+from people.models import Link, Passkey
 from tests.cast import user
 from tests.people.conftest import NEW, PASSWORD, is_in, link_in, log_in, text_of
 from tests.services import CountingServer
@@ -108,6 +108,65 @@ def test_a_reset_sets_the_password_and_logs_out_elsewhere(relay: CountingServer)
     assert is_in(browser)
     assert not is_in(elsewhere)
     assert not user("anna").check_password(PASSWORD)
+
+
+def test_whose_password_was_taken_away_gets_no_reset_and_no_link_holds(relay: CountingServer) -> None:
+    client = as_anna()
+    make(client)
+    path = link_in(relay.received[0])
+    Client().post(path, {"password": NEW, "again": NEW})
+    client.post(f"/users/{user('nina').pk}/access/", {"action": "invite"})
+    Passkey.objects.create(user=user("nina"), name="Laptop", key="x", credential=b"")
+    form = {
+        "name": "Nina Neu",
+        "email": "nina@kanzlei-huber.example",
+        "role": "firm_user",
+        "is_active": "on",
+        "no_password": "on",
+    }
+    assert client.post(f"/users/{user('nina').pk}/", form).status_code == 302
+    assert not Passkey.objects.exists()
+    assert Client().get(link_in(relay.received[1])).status_code == 404
+    Client().post("/accounts/forgotten/", {"who": "nina"})
+    assert not Link.objects.filter(kind="reset").exists()
+
+
+def test_the_first_administrator_of_a_com_customer_is_invited_with_it(relay: CountingServer) -> None:
+    form = {"slug": "neukunde", "name": "Neukunde GmbH", "sends_as_firm": "warn", "login": "nadja", "person": "Nadja Neukunde"}
+    assert as_anna().post("/com-customers/new/", form).context["form"].errors, "no address to invite"
+    answer = as_anna().post("/com-customers/new/", {**form, "email": "nadja@neukunde.example"})
+    assert answer.status_code == 302
+    [mail] = relay.received
+    assert mail.recipients == ("nadja@neukunde.example",)
+    browser = Client()
+    browser.post(link_in(mail), {"password": NEW, "again": NEW})
+    assert user("nadja").role == "com_admin"
+    assert "Neukunde GmbH" in browser.get("/").content.decode()
+
+
+def test_a_taken_user_id_makes_no_half_com_customer(relay: CountingServer) -> None:
+    form = {
+        "slug": "neukunde",
+        "name": "Neukunde GmbH",
+        "sends_as_firm": "warn",
+        "login": "bernd",
+        "person": "X",
+        "email": "x@y.example",
+    }
+    assert as_anna().post("/com-customers/new/", form).context["form"].errors
+    assert not Tenant.objects.filter(slug="neukunde").exists()
+    assert relay.received == []
+
+
+def test_the_administrator_of_a_new_firm_is_invited_where_no_password_is_typed(relay: CountingServer) -> None:
+    operator = User.objects.create_superuser("root", "x")
+    client = Client()
+    client.force_login(operator)
+    form = {"slug": "neu", "name": "Kanzlei Neu", "login": "nora", "person": "Nora Neu", "email": "nora@neu.example"}
+    assert client.post("/com-customers/firms/new/", form).status_code == 302
+    [mail] = relay.received
+    assert mail.recipients == ("nora@neu.example",)
+    assert not user("nora").has_usable_password()
 
 
 def test_a_mailbox_is_not_flooded(relay: CountingServer) -> None:
