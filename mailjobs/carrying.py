@@ -15,10 +15,10 @@ from mailjobs.collecting import Collector, Database
 from mailjobs.core.envelope import HandOver, Phase, TransportError, Trouble
 from mailjobs.core.fairness import FairQueue, Lane
 from mailjobs.core.lifecycle import Outcome, State, settle
-from mailjobs.core.reply import ReplyClass
 from mailjobs.core.retry import given_up
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready
+from mailjobs.reading import Reading
 from mailjobs.results import Finished, busy, due_in, for_the_job, internal_error
 from mailjobs.seats import Seat, Way
 from mailjobs.tokens import open_session
@@ -30,16 +30,6 @@ IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is clo
 ASK_AGAIN_SECONDS = 1.0  # after another worker was found to have all sessions
 KEPT_SECONDS = 0.02  # how long a result may wait to be written down with the next mark
 SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with a leased mail
-_TROUBLES = frozenset(
-    {
-        ReplyClass.THROTTLED,
-        ReplyClass.QUOTA,
-        ReplyClass.RETRY,
-        ReplyClass.HOST_UNKNOWN,
-        ReplyClass.TLS_RETRY,
-        ReplyClass.IDENTITY_MISSING,
-    }
-)
 
 
 class Host(Protocol):
@@ -87,6 +77,7 @@ class Line:
         self._engine, self._endpoint, self._limits = engine, route.endpoint, route.limits
         self._limit = route.limits.sessions if route.limits.sessions_set else engine.concurrency or route.limits.sessions
         self._waiting: FairQueue[Ready] = FairQueue()
+        self._reading = Reading(engine.load, self._waiting)
         self._sessions: set[asyncio.Task[None]] = set()
         self._seats: list[Seat] = []
         self._arrived = asyncio.Event()
@@ -119,6 +110,11 @@ class Line:
         """Return when every session has finished its mail; the engine takes no more."""
         self._arrived.set()
         await asyncio.gather(*self._sessions, return_exceptions=True)
+
+    def _drain(self) -> list[Ready]:
+        """All that waits; it is read anew when its turn comes again."""
+        self._reading.forget()
+        return self._waiting.drain()
 
     # A session
 
@@ -180,7 +176,7 @@ class Line:
 
     async def _leave(self) -> None:
         """The last session ends: what still waits goes back, where it is not for this line to end it."""
-        left = self._waiting.drain()
+        left = self._drain()
         self._engine.forget(self)
         if self._engine.direct_deadline is not None:
             for ready in left:
@@ -249,7 +245,7 @@ class Line:
     async def _over_the_wire(self, way: Way, session: Session, seat: Seat) -> Outcome | None:
         """None where the mail went back instead."""
         if not way.ready.parts:
-            loaded = await self._engine.load(way.ready)
+            loaded = await self._reading.take(way.ready)
             if not isinstance(loaded, Ready) or loaded.route.fingerprint != self.fingerprint:
                 await self._turn_aside(loaded)
                 return None
@@ -366,13 +362,13 @@ class Line:
         if outcome.login_refused:
             await database(sharing.pause, self.connection, self.fingerprint, outcome.error)
             await self._stop_all()
-        elif outcome.reason in _TROUBLES:
+        elif outcome.reason in sharing.TROUBLES:
             await asyncio.gather(*(seat.recorded() for seat in self._seats))  # what the server took counts for what it takes
             await database(sharing.report, sharing.Trouble(self.connection, outcome.reason, outcome.error, phase, outcome.wait))
         if await database(sharing.is_closed, self.connection):
             await self._stop_all()
         elif outcome.state is State.NEW:  # a policy has changed: what was read before is judged anew, not broken off mail by mail
-            for ready in self._waiting.drain():
+            for ready in self._drain():
                 self._waiting.push(replace(ready, parts=()), ready.job.tenant_id, Lane(ready.job.lane))
 
     def _keep(self, seat: Seat, finished: Finished) -> None:
@@ -394,4 +390,4 @@ class Line:
         self._stopped = True
         self._arrived.set()
         self._engine.forget(self)
-        await self._send_back(self._waiting.drain())
+        await self._send_back(self._drain())

@@ -1,7 +1,7 @@
 """The finished mail for the user's own mail client: an `.eml` that opens as unsent (X1), judged once more at hand-over."""
 
 from mailjobs.contents import whole
-from mailjobs.core.mime import mailbox_list
+from mailjobs.core.headers import mailbox_list
 from mailjobs.core.plan import Hold, redirect_now
 from mailjobs.core.redirect import rewrite
 from mailjobs.holds import hold_instead

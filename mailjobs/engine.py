@@ -233,6 +233,8 @@ class Engine:
         if self.only is not None:
             self._remaining = self._sent_back()
         if claimed or self._remaining or self._again:
+            if claimed and not self._sated:
+                await self._rest(_BUSY)  # nothing else is due: what was claimed goes first
             return False
         if await self._drafts_are_left(until_empty=until_empty):
             await asyncio.sleep(_BUSY)
@@ -284,6 +286,10 @@ class Engine:
             seconds = _BUSY
         elif len(self._held) < BACKLOG // 2 and (moment := await self.database(queue.next_due)) is not None:
             seconds = min(seconds, max(_BUSY, _seconds_until(moment)))
+        await self._rest(seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """So long, or until the bell rings."""
         if self._bell is None:
             raise RuntimeError("the engine does not run")
         try:
@@ -299,6 +305,7 @@ class Engine:
         if only == () or (only is None and room < BACKLOG // 2):  # a claim for a few mails costs as much as one for many
             return 0
         self._turn += 1
+        self._sated = False
         if only is None:
             prepared = await self.database(self._take, room)
         else:
@@ -307,6 +314,7 @@ class Engine:
             connection = item.connection if isinstance(item, Ready) else 0
             self._held[item.job.pk] = connection
             self._per_connection[connection] += 1
+        self._sated = only is None and len(prepared) == room
         await self.dispatch(prepared)
         return len(prepared)
 

@@ -19,10 +19,9 @@ from mailjobs.models import WAITING_STATES, MailJob, RecipientStateChoices, Shar
 from mailjobs.routing import Broken, Route, Settings, route_of
 from mailjobs.rows import read
 from mailsettings.core.addresses import parse_recipient
-from mailsettings.models import Tenant
 
-SMALL = 256 * 1024  # octets of a mail that is read with the batch; when its turn comes a larger one, or one that cost a worker
-READ_AHEAD = 4 * 1024 * 1024  # octets of a batch, after which the others are read when their turn comes
+SMALL = 256 * 1024  # octets of a mail that is read before its turn
+READ_AHEAD = 4 * 1024 * 1024  # octets of a batch, after which the others are read when their turn comes near
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,11 @@ class Ready:
     parts: tuple[bytes | Base64Lines, ...] = field(default=(), repr=False, compare=False)  # as it goes over the wire, if read yet
     accepted_before: int = 0  # how many recipients earlier tries settled
     refused_before: int = 0
+
+    @property
+    def may_be_read_early(self) -> bool:
+        """Before its turn: not what is large, nor what may have cost a worker."""
+        return self.job.size <= SMALL and not self.job.lost_leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def take_these(settings: Settings, worker: str, ids: Sequence[int]) -> list[Prep
 def _with_parts(prepared: list[Prepared]) -> list[Prepared]:
     small, octets = [], 0
     for item in prepared:
-        if isinstance(item, Ready) and item.job.size <= SMALL and octets <= READ_AHEAD and not item.job.lost_leases:
+        if isinstance(item, Ready) and item.may_be_read_early and octets <= READ_AHEAD:
             small.append(item)
             octets += item.job.size
     if not small:
@@ -144,8 +148,7 @@ def _load(ready: Ready, mails: Mapping[int, tuple[bytes, bytes]], files: Mapping
 
 
 def _renew(items: Sequence[Ready], settings: Settings) -> list[Prepared]:
-    tenants = {tenant for item in items for tenant in item.route.tenant_ids}
-    epochs = dict(Tenant.objects.filter(pk__in=tenants).values_list("pk", "policy_epoch"))
+    epochs = queue.epochs_now({tenant for item in items for tenant in item.route.tenant_ids})
     stale = [item.job.pk for item in items if sum(epochs[tenant] for tenant in item.route.tenant_ids) != item.route.policy_stamp]
     if not stale:
         return list(items)

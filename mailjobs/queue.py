@@ -193,7 +193,12 @@ def policy_epochs(chains: Iterable[tuple[int, ...]]) -> dict[int, int]:
     """
     known = set(chains)
     policy_lock.share(chain[-1] for chain in known)
-    these, parameters = among("id", {tenant for chain in known for tenant in chain})
+    return epochs_now({tenant for chain in known for tenant in chain})
+
+
+def epochs_now(tenant_ids: Iterable[int]) -> dict[int, int]:
+    """Tenant → policy epoch at this moment."""
+    these, parameters = among("id", tenant_ids)
     return dict(read(f"SELECT id, policy_epoch FROM mailsettings_tenant WHERE {these}", parameters))
 
 

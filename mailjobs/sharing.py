@@ -39,6 +39,7 @@ LEARNED_FOR = timedelta(hours=24)  # then the server is tried with its usual lim
 _LOOKED_AT = 5_000  # of the latest attempts, for what a server took in the last minute
 _THROTTLES = {ReplyClass.THROTTLED: BlockReason.THROTTLED, ReplyClass.QUOTA: BlockReason.QUOTA}
 _CONNECT_ERRORS = frozenset({ReplyClass.RETRY, ReplyClass.HOST_UNKNOWN, ReplyClass.IDENTITY_MISSING})
+TROUBLES = frozenset({*_THROTTLES, *_CONNECT_ERRORS, ReplyClass.TLS_RETRY})  # what concerns a connection, not a mail alone
 
 
 @dataclass(frozen=True, slots=True)

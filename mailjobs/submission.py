@@ -4,32 +4,31 @@ A newcomer opens this first. `submit_many` decides (`core.plan`), freezes (`core
 ones it rings the bell on commit, the direct ones it delivers before it returns. Nothing here talks to a mail server itself.
 """
 
-import hashlib
-import json
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Self
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from mailjobs import backpressure, contents, delivery, draft_queue, holds, notices, queue, sharing
+from mailjobs import backpressure, delivery, draft_queue, holds, notices, queue
 from mailjobs.bell import ring_on_commit
+from mailjobs.core.headers import MimeInvalid
 from mailjobs.core.message import Message, MessageInvalid
-from mailjobs.core.mime import Attachment, Content, Frozen, MimeInvalid, freeze, message_id
+from mailjobs.core.mime import Attachment, Content, Frozen, freeze, message_id
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
-from mailjobs.models import Decision, JobRecipient, LaneChoices, MailJob, RecipientStateChoices, StateChoices
+from mailjobs.models import LaneChoices, MailJob, StateChoices
 from mailjobs.refusals import details_of_plan
-from mailjobs.rows import database_now, insert, reserve_ids
+from mailjobs.rows import database_now
 from mailjobs.selectors import jobs_visible_to
+from mailjobs.storing import Case, store
 from mailjobs.wording import say_message_fault, say_queue_full, say_refusal
 from mailsettings.changes import audit
 from mailsettings.core.facts import Request
 from mailsettings.core.placeholders import TemplateTooLarge, VariableInvalid, VariableMissing, render
-from mailsettings.core.sender import origin_of
 from mailsettings.deputies import passed_on_to
 from mailsettings.models import PrintModel, Tenant, User
 from mailsettings.selectors import World, world_of
@@ -37,7 +36,6 @@ from mailsettings.selectors import World, world_of
 BATCH = 500  # messages decided, frozen and stored in one transaction
 BATCH_OCTETS = 16 * 2**20  # of attachments, likewise
 BULK_FROM = 20  # more messages than that in one call are bulk: nobody waits for each of them
-DIRECT_HEAD_START = timedelta(seconds=60)  # a worker takes a direct mail over only if its caller has died
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ class _Draft:
     """One message on its way into the database."""
 
     message: Message
-    case: "_Case | None" = None
+    case: Case | None = None
     frozen: Frozen | None = None
     message_id: str = ""
     subject: str = ""
@@ -83,8 +81,9 @@ class _Desk:
     world: World
     models: dict[str, PrintModel]
     now: datetime = field(default_factory=timezone.now)
+    date: datetime = field(default_factory=timezone.localtime)  # the same, as the mails say it
     lane: LaneChoices = LaneChoices.INTERACTIVE
-    cases: dict[Request, "_Case"] = field(default_factory=dict)
+    cases: dict[Request, Case] = field(default_factory=dict)
 
     @classmethod
     def open(cls, user_id: int, run: str, *, unattended: bool) -> Self:
@@ -104,31 +103,14 @@ class _Desk:
             return self
         return replace(self.open(self.user.pk, self.run, unattended=self.unattended), lane=self.lane)
 
-    def case_for(self, message: Message) -> "_Case":
+    def case_for(self, message: Message) -> Case:
         """Decided once for all messages that ask for the same."""
         request = Request(message.print_model, message.sender, message.sender_method, self.unattended)
         if request not in self.cases:
             plan = make_plan(self.world.facts_for(self.user.login, request))
-            self.cases[request] = _Case(plan, document_of(plan))
+            model = self.models.get(message.print_model or "")
+            self.cases[request] = Case(plan, document_of(plan), self.user, self.tenant, model, self.run)
         return self.cases[request]
-
-
-@dataclass(slots=True)
-class _Case:
-    """A plan, and the rows that all its jobs share once one of them is stored."""
-
-    plan: Plan
-    document: dict[str, Any]
-    decision: int | None = None
-    connection: int | None = None
-
-    def store(self) -> None:
-        """Find or make the rows."""
-        if self.decision is None:
-            digest = hashlib.sha256(json.dumps(self.document, sort_keys=True).encode()).hexdigest()
-            self.decision = Decision.objects.get_or_create(digest=digest, defaults={"document": self.document})[0].pk
-        if self.connection is None and self.plan.connection is not None:
-            self.connection = sharing.ids_of([self.plan.connection.key])[self.plan.connection.key]
 
 
 def submit(user: User, message: Message, *, run: str = "", unattended: bool = False) -> Result:
@@ -228,6 +210,7 @@ def _submit_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> list[Re
         with transaction.atomic():
             results, direct = _store_chunk(desk, chunk)
     except IntegrityError:  # somebody else stored one of the keys in the meantime: look again, now it is there
+        desk.cases.clear()  # what they stored is rolled back too
         with transaction.atomic():
             results, direct = _store_chunk(desk, chunk)
     if direct and not transaction.get_connection().in_atomic_block:
@@ -247,11 +230,12 @@ def _store_chunk(desk: _Desk, chunk: list[Message | MessageInvalid]) -> tuple[li
     """Results in order, and the direct jobs as id → indexes. Runs inside a transaction."""
     desk = desk.up_to_date()
     desk.now = database_now()
+    desk.date = timezone.localtime(desk.now)
     known = _known_keys(desk, chunk)
     room = backpressure.room_for(desk.tenant)
     drafts = [_draft(desk, message, known, room) for message in chunk]
     stored = [draft for draft in drafts if draft.frozen is not None and draft.job is not None]
-    _insert(stored)
+    store((draft.job, draft.frozen, draft.message) for draft in stored if draft.job and draft.frozen)
     drafted = [draft.job.pk for draft in stored if draft.job and _is_drafted(draft.job)]
     draft_queue.want(drafted)
     notices.tell_held((draft.job, Hold(draft.job.held_reason)) for draft in stored if draft.job and draft.job.held_reason)
@@ -298,13 +282,13 @@ def _draft(desk: _Desk, message: Message | MessageInvalid, known: dict[str, Mail
     if not room.take():
         return _refused(draft, backpressure.QUEUE_FULL, say_queue_full(room.cap, backpressure.RETRY_AFTER_SECONDS // 60))
     try:
-        _freeze(desk, draft)
+        frozen = draft.frozen = _freeze(desk, draft)
     except VariableMissing as missing:
         details = {**details_of_plan(case.plan), "variables": ", ".join(missing.names)}
         return _refused(draft, Refusal.VARIABLE_MISSING, say_refusal(Refusal.VARIABLE_MISSING, details))
     except MessageInvalid as invalid:
         return _refused(draft, invalid.code, say_message_fault(invalid))
-    draft.job = _job(desk, draft, case)
+    draft.job = case.new_job(message, frozen, message_id=draft.message_id, subject=draft.subject, lane=desk.lane, now=desk.now)
     if message.idempotency_key:
         known[message.idempotency_key] = draft.job
     return draft
@@ -324,7 +308,7 @@ def _repeated(desk: _Desk, draft: _Draft, first: MailJob) -> _Draft:
     return draft
 
 
-def _freeze(desk: _Desk, draft: _Draft) -> None:
+def _freeze(desk: _Desk, draft: _Draft) -> Frozen:
     """Fill the templates in and build the mail. Raises VariableMissing, MessageInvalid."""
     message, plan = draft.message, draft.plan
     model = desk.models.get(message.print_model or "")
@@ -336,10 +320,10 @@ def _freeze(desk: _Desk, draft: _Draft) -> None:
     draft.message_id = message_id(unique, sender.domain if sender else "postausgang.invalid")
     draft.subject = subject
     try:
-        draft.frozen = freeze(
+        return freeze(
             Content(
                 message_id=draft.message_id,
-                date=timezone.localtime(desk.now),
+                date=desk.date,
                 sender=sender,
                 to=message.to,
                 cc=message.cc,
@@ -371,71 +355,3 @@ def _part(name: str, message: Message, model: PrintModel | None) -> str:
         raise MessageInvalid(name, "template_too_large") from invalid
     except VariableInvalid as invalid:
         raise MessageInvalid(f"variables.{invalid.name}", "variable_type") from invalid
-
-
-def _job(desk: _Desk, draft: _Draft, case: _Case) -> MailJob:
-    message, plan, frozen = draft.message, case.plan, draft.frozen
-    if frozen is None:
-        raise ValueError("a job needs its frozen mail")
-    case.store()
-    held = plan.held or (Hold.BY_CLIENT if plan.channel.by_client else None)
-    direct = held is None and not plan.asynchronous
-    model = desk.models.get(message.print_model or "")
-    offer = plan.sender.offer
-    now = desk.now
-    due = message.not_before or (now + DIRECT_HEAD_START if direct else now)
-    return MailJob(
-        tenant=desk.tenant,
-        user=desk.user,
-        print_model=model,
-        connection_id=case.connection,
-        lane=desk.lane if not direct else LaneChoices.INTERACTIVE,
-        decision_id=case.decision,
-        account_id=int(offer.account.holder.owner.partition(":")[2]) if offer and offer.account else None,
-        run=desk.run,
-        idempotency_key=message.idempotency_key,
-        request_digest=message.digest,
-        document_key=message.document_key or "",
-        state=StateChoices.HELD if held else StateChoices.NEW,
-        held_reason=held.value if held else "",
-        held_for=held.held_for if held else "",
-        direct=direct,
-        unattended=plan.facts.unattended,
-        due_at=due,
-        first_due_at=due,
-        created_at=now,
-        channel=plan.channel.value,
-        send_system=plan.connection.send_system if plan.connection else None,
-        sender_address=plan.sender.mailbox.address if plan.sender.mailbox else "",
-        sender_level=plan.sender.level or "",
-        sender_origin=origin_of(plan.facts, plan.sender) or "",
-        message_id=draft.message_id,
-        subject=draft.subject,
-        size=frozen.size,
-        sha256=frozen.sha256,
-        redirected_then=list(plan.redirect.addresses) if plan.redirect.active else None,
-        captured_then=plan.redirect.active and plan.redirect.capture_only,
-    )
-
-
-def _insert(drafts: list[_Draft]) -> None:
-    """Store the new jobs with their bytes and recipients, a few statements for all of them."""
-    for draft, key in zip(drafts, reserve_ids(MailJob, len(drafts)), strict=True):
-        if draft.job is not None:
-            draft.job.pk = key
-    stored = [(draft.job, draft.frozen, draft.message) for draft in drafts if draft.job and draft.frozen]
-    insert(
-        MailJob,
-        [column for _name, column in _COLUMNS],
-        [[getattr(job, name) for name, _column in _COLUMNS] for job, *_rest in stored],
-    )
-    contents.store((job.pk, frozen) for job, frozen, _message in stored)
-    recipients = [
-        (job.pk, kind, mailbox.address, RecipientStateChoices.PENDING.value, "")
-        for job, _frozen, message in stored
-        for kind, mailbox in message.envelope()
-    ]
-    insert(JobRecipient, ("job_id", "kind", "address", "state", "reply"), recipients)
-
-
-_COLUMNS = tuple((field.attname, str(field.column)) for field in MailJob._meta.concrete_fields)

@@ -4,6 +4,7 @@ from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import chain, islice, zip_longest
 from typing import Generic, TypeVar
 
 INTERACTIVE_SHARE = 4  # of five, when both wait
@@ -146,6 +147,11 @@ class FairQueue(Generic[Item]):
         if any(waiting.lanes):
             self._tenants[tenant] = waiting
         return item
+
+    def upcoming(self, count: int) -> list[Item]:
+        """Some of those whose turn comes soonest; they stay where they are."""
+        own = (chain.from_iterable(waiting.lanes) for waiting in self._tenants.values())
+        return list(islice((item for in_turn in zip_longest(*own) for item in in_turn if item is not None), count))
 
     def drain(self) -> list[Item]:
         """All of them, in the order in which they would have come; then it is empty."""

@@ -7,62 +7,38 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from email.utils import format_datetime
-from enum import StrEnum
-from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import quote
 
 from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
-from mailsettings.core.addresses import AddressInvalid, Mailbox, clean_name
-from mailsettings.core.header_text import decode_words, encoded_words, has_control_character, phrase, quoted_string
+from mailjobs.core.headers import (
+    DOMAIN,
+    MimeFault,
+    MimeInvalid,
+    check_header_block,
+    clean,
+    date_field,
+    folded,
+    from_field,
+    mailbox_list,
+    subject_field,
+)
+from mailsettings.core.addresses import Mailbox
+from mailsettings.core.header_text import quoted_string
 
-MAX_LINE = 78  # characters of a header line, RFC 5322 2.1.1
-MAX_WORDS_LINE = 76  # of a header line that holds encoded words, RFC 2047 section 2
-HARD_LINE = 998  # of any line, RFC 5322 2.1.1
-MAX_SUBJECT = 998  # characters
 MAX_FILENAME = 255  # octets, what file systems take
 ENCODED_AT_ONCE = 57 * 4096  # octets of a file, whole lines of base64
 _SHORT_FILENAME = 55  # octets of a parameter value that fits one line
 
-_LOCAL = re.compile(r"[^\x00-\x20\x7f()<>\[\]:;@\\,\"]+")
-_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 _DOT_ATOM = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _MESSAGE_ID = re.compile(r"<[^<>@\s\x00-\x1f\x7f]+@[^<>@\s\x00-\x1f\x7f]+>", re.ASCII)
 _MEDIA_TYPE = re.compile(r"(?!message/|multipart/)[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}")
 _CHARSET = re.compile(r';\s*charset="?([A-Za-z0-9_.:+-]{1,40})"?\s*(?:;|$)', re.IGNORECASE)
-_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\r\n]*\r\n(?:[ \t][^\r\n]*\r\n)*")
-_NOT_PRINTABLE = re.compile(rb"[^\t\r\n -~]")
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "€": "EUR"})
 _SEPARATORS = str.maketrans("/\\", "__")
 _HTML_AS_TEXT = ParserConfig(display_links=True)
-
-
-class MimeFault(StrEnum):
-    """Why a mail cannot be written; words are added at the edge."""
-
-    CONTROL_CHARACTER = "control_character"
-    NAME_HAS_AT = "name_has_at"
-    NAME_TOO_LONG = "name_too_long"
-    NAME_UNREADABLE = "name_unreadable"
-    TOO_LONG = "too_long"
-    ADDRESS = "address"
-    LOCAL_NOT_ASCII = "local_not_ascii"  # of a sender or Reply-To
-    MESSAGE_ID = "message_id"
-    DATE = "date"  # without a time zone
-    HTML_UNREADABLE = "html_unreadable"
-    HEADER_BLOCK = "header_block"  # what should be one is none
-    HEADER_COUNT = "header_count"  # the finished headers are not those that were meant: a bug or an attack
-
-
-class MimeInvalid(ValueError):
-    """A mail that cannot be written: `code` says why, `field` where (`subject`, `to`, `filename`, ...)."""
-
-    def __init__(self, code: str, field: str) -> None:
-        self.code, self.field = str(code), field
-        super().__init__(f"{code}: {field}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +160,7 @@ def _put_aside(pieces: Iterable[bytes | FrozenFile]) -> tuple[bytes, tuple[Froze
 
 def message_id(unique: str, domain: str) -> str:
     """`<unique@domain>` (RFC 5322 3.6.4), the domain the sender's or a neutral one (T1). Raises MimeInvalid."""
-    if not (_DOT_ATOM.fullmatch(unique) and _DOMAIN.fullmatch(domain)) or len(unique) + len(domain) > 240:
+    if not (_DOT_ATOM.fullmatch(unique) and DOMAIN.fullmatch(domain)) or len(unique) + len(domain) > 240:
         raise MimeInvalid(MimeFault.MESSAGE_ID, "message_id")
     return f"<{unique}@{domain}>"
 
@@ -194,86 +170,15 @@ def unstuff(body: bytes) -> bytes:
     return (body[1:] if body.startswith(b".") else body).replace(b"\r\n.", b"\r\n")
 
 
-def split_header_block(headers: bytes) -> list[tuple[str, bytes]]:
-    """Each field as (name, raw): raw is the whole field with name, folds and final CRLF, so that all raws joined are the block.
-
-    Raises MimeInvalid where the block is not made of fields ended by CRLF.
-    """
-    fields = []
-    at = 0
-    while at < len(headers):
-        field = _FIELD.match(headers, at)
-        if field is None:
-            raise MimeInvalid(MimeFault.HEADER_BLOCK, "headers")
-        fields.append((field[1].decode("ascii"), field[0]))
-        at = field.end()
-    return fields
-
-
-def check_header_block(headers: bytes, names: Sequence[str]) -> None:
-    """Parse a finished header block again and compare its names and their order with those meant (Z3). Raises MimeInvalid.
-
-    What passes has fields, line ends and printable ASCII only, which every other parser takes apart alike.
-    """
-    if [name for name, _ in split_header_block(headers)] != list(names):
-        raise MimeInvalid(MimeFault.HEADER_COUNT, "headers")
-    if _NOT_PRINTABLE.search(headers) or any(len(line) > HARD_LINE for line in headers.split(b"\r\n")):
-        raise MimeInvalid(MimeFault.HEADER_COUNT, "headers")
-
-
-def fold(name: str, tokens: Iterable[str]) -> str:
-    """One header field with its CRLF: tokens parted by single spaces, lines of at most 78 characters (76 with encoded words).
-
-    A token is never broken: one that is longer stands on a line of its own.
-    """
-    return _folded(f"{name}:", list(tokens))
-
-
-def clean(text: str, field: str) -> str:
-    """A text for a header, its encoded words decoded. Raises MimeInvalid for what Z3 refuses, hidden in encoded words or not."""
-    if has_control_character(text):
-        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
-    if "=?" not in text:
-        return text
-    if len(text) > MAX_SUBJECT:
-        raise MimeInvalid(MimeFault.TOO_LONG, field)
-    text = decode_words(text)
-    if has_control_character(text):
-        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
-    return text
-
-
-def mailbox_list(name: str, mailboxes: Sequence[Mailbox], field: str) -> str:
-    """An address field, folded. Raises MimeInvalid."""
-    tokens: list[str] = []
-    for mailbox in mailboxes:
-        if tokens:
-            tokens[-1] += ","
-        tokens += _mailbox_tokens(mailbox, field)
-    return fold(name, tokens)
-
-
-def _folded(line: str, tokens: Sequence[str]) -> str:
-    limit = MAX_WORDS_LINE if any("=?" in token for token in tokens) else MAX_LINE
-    lines = []
-    for token in tokens:
-        if len(line) + 1 + len(token) > limit:
-            lines.append(line)
-            line = ""
-        line = f"{line} {token}"
-    lines.append(line)
-    return "\r\n".join(lines) + "\r\n"
-
-
 def _fields(mail: Content) -> list[str]:
     """The header fields but those of the entity, each folded and with its CRLF."""
     if mail.date.tzinfo is None:
         raise MimeInvalid(MimeFault.DATE, "date")
     if not _MESSAGE_ID.fullmatch(mail.message_id) or len(mail.message_id) > 250:
         raise MimeInvalid(MimeFault.MESSAGE_ID, "message_id")
-    fields = [f"Date: {format_datetime(mail.date)}\r\n"]
+    fields = [date_field(mail.date)]
     if mail.sender:
-        fields.append(mailbox_list("From", [mail.sender], "sender"))
+        fields.append(from_field(mail.sender))
     if mail.to:
         fields.append(mailbox_list("To", mail.to, "to"))
     elif not mail.cc:
@@ -282,45 +187,8 @@ def _fields(mail: Content) -> list[str]:
         fields.append(mailbox_list("Cc", mail.cc, "cc"))
     if mail.reply_to:
         fields.append(mailbox_list("Reply-To", mail.reply_to, "reply_to"))
-    fields += [_subject(mail.subject), f"Message-ID: {mail.message_id}\r\n", "MIME-Version: 1.0\r\n"]
+    fields += [subject_field(mail.subject), f"Message-ID: {mail.message_id}\r\n", "MIME-Version: 1.0\r\n"]
     return fields
-
-
-def _subject(subject: str) -> str:
-    text = clean(subject, "subject").strip(" ")
-    if len(text) > MAX_SUBJECT:
-        raise MimeInvalid(MimeFault.TOO_LONG, "subject")
-    tokens = re.split(r"(?<! ) ", text)
-    if not text.isascii() or "=?" in text or any(len(token) >= MAX_LINE - 1 for token in tokens):
-        tokens = encoded_words(text, first=MAX_WORDS_LINE - len("Subject: "))
-    return fold("Subject", tokens) if text else "Subject: \r\n"
-
-
-def _mailbox_tokens(mailbox: Mailbox, field: str) -> list[str]:
-    if has_control_character(mailbox.address):
-        raise MimeInvalid(MimeFault.CONTROL_CHARACTER, field)
-    if not (_LOCAL.fullmatch(mailbox.local) and _DOMAIN.fullmatch(mailbox.domain)) or len(mailbox.address) > 320:
-        raise MimeInvalid(MimeFault.ADDRESS, field)
-    if not mailbox.local.isascii():
-        return _international_tokens(mailbox, field)
-    name = _phrase(mailbox.name, field)
-    return [name, f"<{mailbox.address}>"] if name else [mailbox.address]
-
-
-def _international_tokens(mailbox: Mailbox, field: str) -> list[str]:
-    """An address that only RFC 6531 servers know, as an empty group (RFC 6857 3.1.8): the header block stays 7-bit everywhere."""
-    if field not in {"to", "cc"}:
-        raise MimeInvalid(MimeFault.LOCAL_NOT_ASCII, field)
-    return [*encoded_words(mailbox.address), ":;"]
-
-
-@lru_cache(maxsize=4096)
-def _phrase(name: str, field: str) -> str:
-    """A display name of at most 75 characters, as every server takes it (Z2)."""
-    try:
-        return phrase(clean_name(name))
-    except AddressInvalid as invalid:
-        raise MimeInvalid(invalid.code, field) from invalid
 
 
 def _entity(mail: Content) -> _Part:
@@ -381,7 +249,7 @@ def _multipart(subtype: str, seed: str, parts: Sequence[_Part]) -> _Part:
     for part in parts:
         pieces += [f"--{boundary}\r\n{part.headers}\r\n".encode("ascii"), *part.pieces]
     pieces.append(f"--{boundary}--\r\n".encode("ascii"))
-    headers = _folded(f"Content-Type: multipart/{subtype};", [f'boundary="{boundary}"'])
+    headers = folded(f"Content-Type: multipart/{subtype};", [f'boundary="{boundary}"'])
     return _Part(headers + "Content-Transfer-Encoding: 7bit\r\n", pieces)
 
 
@@ -389,8 +257,8 @@ def _attachment_part(attachment: Attachment) -> _Part:
     filename, media_type = _filename(attachment.filename), _content_type(attachment.content_type)
     fallback = _ascii_filename(filename)
     headers = (
-        _folded(f"Content-Type: {media_type};", [f"name={quoted_string(fallback)}"])
-        + _folded("Content-Disposition: attachment;", _filename_parameter(filename))
+        folded(f"Content-Type: {media_type};", [f"name={quoted_string(fallback)}"])
+        + folded("Content-Disposition: attachment;", _filename_parameter(filename))
         + "Content-Transfer-Encoding: base64\r\n"
     )
     digest = sha256(attachment.data).hexdigest()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mailjobs.core.mime import check_header_block, clean, fold, mailbox_list, split_header_block
+from mailjobs.core.headers import check_header_block, clean, fold, mailbox_list, split_header_block
 from mailsettings.core.addresses import AddressInvalid, parse_recipient
 from mailsettings.core.header_text import encoded_words
 

@@ -8,7 +8,8 @@ from email.parser import BytesParser
 from email.utils import getaddresses
 from typing import Final
 
-from mailjobs.core.mime import mailbox_list, split_header_block, unstuff
+from mailjobs.core.headers import mailbox_list, split_header_block
+from mailjobs.core.mime import unstuff
 from mailsettings.core.addresses import Mailbox, key_of, parse_recipient
 from mailsettings.core.header_text import decode_words
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mailjobs.core.mime import mailbox_list
+from mailjobs.core.headers import mailbox_list
 from mailsettings.core.addresses import AddressInvalid, Mailbox, key_of, parse_recipient, parse_sender
 from tests.addresses.corpus import ACCEPTED, RECIPIENTS, SENDERS, Case
 

@@ -1,5 +1,7 @@
 """Jobs reach a real SMTP server, once, as the plan said; failures tell the right people and can be reset."""
 
+import base64
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -55,6 +57,23 @@ def test_200_mails_arrive_once_each_with_bcc_in_no_header(smtp_server: CountingS
         assert mail.over_tls
     assert smtp_server.connections <= 3 + 1  # many mails over one connection, several connections at once
     assert smtp_server.most_open > 1
+
+
+def test_mails_too_many_to_be_read_at_once_arrive_each_with_its_own_file(smtp_server: CountingServer) -> None:
+    """More octets than a batch reads ahead, and one mail that is read alone."""
+    move_in(smtp_server)
+    files = {number: random.Random(number).randbytes(300_000 if number == 7 else 110_000) for number in range(60)}
+    submit_many(user("anna"), [invoice(n, attachments=[_pdf(n, octets)]) for n, octets in files.items()])
+    assert deliver()["sent"] == 60
+    assert len(smtp_server.received) == 60
+    for mail in smtp_server.received:
+        number = int(mail.headers["Subject"].removeprefix("Rechnung "))
+        assert base64.b64encode(files[number]) in mail.content.replace(b"\r\n", b"")
+
+
+def _pdf(number: int, octets: bytes) -> dict[str, str]:
+    content = base64.b64encode(octets).decode()
+    return {"filename": f"{number}.pdf", "content_type": "application/pdf", "content_base64": content}
 
 
 def test_direct_mail_is_delivered_within_the_call(smtp_server: CountingServer) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections, transaction
 
-from mailjobs import delivery, finishing, queue, submission
+from mailjobs import delivery, finishing, queue, storing, submission
 from mailjobs.models import MailJob
 from mailjobs.submission import submit, submit_many
 from mailsettings import changes
@@ -109,17 +109,17 @@ def test_u4_switching_waits_for_a_submission_that_is_being_stored_under_the_old_
 ) -> None:
     """So that nothing which was decided before can be committed after the call has returned."""
     move_in(smtp_server)
-    insert = submission._insert
+    store = storing.store
     threads: list[Beside] = []
 
     def switch_meanwhile(drafts: list[object]) -> None:
-        insert(drafts)  # type: ignore[arg-type]
+        store(drafts)  # type: ignore[arg-type]
         threads.append(Beside(lambda: switch("on", PROBE)))
         threads[0].start()
         time.sleep(0.5)
         assert threads[0].is_alive(), "the switch returned before the submission was committed"
 
-    monkeypatch.setattr(submission, "_insert", switch_meanwhile)
+    monkeypatch.setattr(submission, "store", switch_meanwhile)
     submit(user("bernd"), invoice())
     threads[0].done()
     deliver()

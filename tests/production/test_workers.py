@@ -71,6 +71,20 @@ def test_mail_leaves_and_is_taken_in_quickly_while_redis_is_down(
         smtp_server.wait_for(1, seconds=30)
 
 
+def test_a_service_that_starts_before_its_database_waits_for_it(tmp_path: Path) -> None:
+    made = environment("postgres://nobody@127.0.0.1:1/none", tmp_path)
+    command = [sys.executable, "manage.py", "deliver", "--json"]
+    with subprocess.Popen(command, env=made, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as service:
+        assert service.stderr is not None
+        assert service.stderr.readline().startswith("Die Datenbank ist nicht erreichbar.")
+        time.sleep(2)
+        assert service.poll() is None
+        service.send_signal(signal.SIGTERM)
+        printed, _log = service.communicate(timeout=60)
+    assert service.returncode == 0
+    assert json.loads(printed)["sent"] == 0
+
+
 @pytest.mark.parametrize("real", [False, True], ids=["embedded", "PostgreSQL and Redis"])
 def test_the_demo_hands_25_invoices_over(real: bool, postgres: Postgres, redis: Redis, tmp_path: Path) -> None:
     """`make demo`, which runs this command."""

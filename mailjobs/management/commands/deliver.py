@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from mailjobs.command_line import print_json, say
@@ -22,11 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: object, **options: Any) -> None:
-        if (original := copied_from()) is not None:
-            say(
-                _("Paused: this database is a copy of the installation %(name)s. “manage.py adopt” ends that.")
-                % {"name": original}
-            )
+        _say_if_copied()
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_unused: stop.set())
@@ -35,6 +32,16 @@ class Command(BaseCommand):
             print_json(summary)
         else:
             say(", ".join(f"{key} {value}" for key, value in summary.items()))
+
+
+def _say_if_copied() -> None:
+    try:
+        original = copied_from()
+    except DatabaseError:
+        say(_("The database cannot be reached. Sending begins as soon as it is there."))
+        return
+    if original is not None:
+        say(_("Paused: this database is a copy of the installation %(name)s. “manage.py adopt” ends that.") % {"name": original})
 
 
 def _at_least_one(concurrency: int | None) -> int | None:

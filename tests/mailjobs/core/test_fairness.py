@@ -173,3 +173,12 @@ def test_delivery_4_a_single_mail_overtakes_an_enormous_run_of_another_tenant() 
         queue.push("run", 1, LATER)
     queue.push("single", 2, NOW)
     assert "single" in [queue.pop(), queue.pop()]
+
+
+def test_delivery_4_who_comes_next_can_be_looked_at_without_being_taken() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for number in range(4):
+        queue.push(f"run {number}", 1, LATER)
+    queue.push("single", 2, NOW)
+    assert set(queue.upcoming(3)) == {"run 0", "single", "run 1"}
+    assert len(queue.upcoming(9)) == len(queue) == 5

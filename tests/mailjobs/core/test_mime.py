@@ -17,17 +17,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from mailjobs.core.headers import MimeInvalid, check_header_block, split_header_block
 from mailjobs.core.mime import (
     Attachment,
     Base64Lines,
     Content,
     Frozen,
-    MimeInvalid,
     body_parts,
-    check_header_block,
     freeze,
     message_id,
-    split_header_block,
     unstuff,
 )
 from mailsettings.core.addresses import Mailbox

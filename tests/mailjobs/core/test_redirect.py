@@ -8,7 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mailjobs.core.mime import Content, MimeInvalid, freeze, split_header_block
+from mailjobs.core.headers import MimeInvalid, split_header_block
+from mailjobs.core.mime import Content, freeze
 from mailjobs.core.redirect import OFF, ORIGINALS, Redirect, dummy_address, in_force, is_captured, rewrite
 from mailsettings.core.addresses import AddressInvalid, Mailbox, parse_recipient
 
