@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from mailsettings.core.addresses import AddressInvalid, parse_sender
 
 TABLE = Path(__file__).parent / "data" / "mail_providers.yaml"
-SECONDS = 3.0  # that all answers of one question may take
+SECONDS = 2.0  # that all answers of one question may take
 _SERVICES = (("_submissions._tcp", "implicit"), ("_submission._tcp", "starttls"))
 
 ADVICE = {

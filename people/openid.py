@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import secrets
 import time
 from typing import Any
@@ -16,7 +17,7 @@ from mailjobs.core.envelope import Endpoint, Phase, TokenSource, TransportError
 from mailjobs.transports.https import Https, endpoint_of
 from mailjobs.transports.oauth import consent_address, token_for_code
 from mailsettings.changes import audit
-from mailsettings.models import User
+from mailsettings.models import USER_ID, User
 from people.models import Identity
 
 ASKED = "openid"  # in the session: what was asked for last
@@ -111,6 +112,8 @@ def claims_of(token: str, *, nonce: str, keys: dict[str, Any]) -> dict[str, Any]
         raise NoIdentity(str(error)) from error
     if not constant_time_compare(str(claims.get("nonce", "")), nonce):
         raise NoIdentity("another nonce")
+    if not str(claims["sub"]).isprintable():
+        raise NoIdentity("a subject that is no text")
     if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != settings.OIDC_CLIENT_ID:
         raise NoIdentity("for another party")
     return claims
@@ -122,7 +125,8 @@ def user_of(claims: dict[str, Any]) -> User | None:
     if row is not None:
         return row.user if row.user.is_active else None
     named = str(claims.get(settings.OIDC_USER_CLAIM, "")).lower() if settings.OIDC_USER_CLAIM else ""
-    user = User.objects.filter(login=named, is_active=True).exclude(role="service_user").first() if named else None
+    known = User.objects.filter(login=named, is_active=True).exclude(role="service_user")
+    user = known.first() if re.fullmatch(USER_ID, named) else None
     if user is not None and not Identity.objects.filter(user=user, issuer=settings.OIDC_ISSUER).exists():
         connect(user, claims)
         return user
@@ -132,6 +136,7 @@ def user_of(claims: dict[str, Any]) -> User | None:
 def connect(user: User, claims: dict[str, Any]) -> bool:
     """Connect an identity to a user; False where it is another's already."""
     label = str(claims.get("email") or claims.get("preferred_username") or claims.get("name") or "")[:320]
+    label = "".join(filter(str.isprintable, label))
     row, made = Identity.objects.get_or_create(
         issuer=settings.OIDC_ISSUER, subject=str(claims["sub"])[:255], defaults={"user": user, "label": label}
     )

@@ -56,7 +56,7 @@ def add(request: HttpRequest, user: User, answer: Mapping[str, Any], name: str) 
         raise NotTaken
     row = Passkey.objects.create(
         user=user,
-        name=name.strip()[:100] or "Passkey",
+        name="".join(filter(str.isprintable, name)).strip()[:100] or "Passkey",
         key=websafe_encode(credential.credential_id),
         credential=bytes(credential),
         counter=made.counter,

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
+from django.http.request import RawPostDataException
 from django.shortcuts import resolve_url
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -221,7 +222,7 @@ def json_of(request: HttpRequest) -> dict[str, Any]:
     """The body of a request, which a script of ours has made; anything else counts as nothing."""
     try:
         found = json.loads(request.body[:65_536])
-    except ValueError:
+    except (ValueError, RecursionError, RawPostDataException):
         return {}
     return found if isinstance(found, dict) else {}
 

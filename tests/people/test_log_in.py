@@ -162,6 +162,24 @@ def test_an_administrator_takes_a_lost_second_step_away_and_it_is_audited() -> N
     assert Authenticator.objects.count() == 1
 
 
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b"[" * 60_000, b'{"rawId": 5}', b'{"id": "x", "rawId": "y"}', b"\xff"])
+def test_what_no_passkey_has_said_proves_nothing(body: bytes) -> None:
+    browser = Client(enforce_csrf_checks=False)
+    browser.post("/accounts/passkey/ask/")
+    answer = browser.post("/accounts/passkey/prove/", body, content_type="application/json")
+    assert "error" in answer.json()
+    assert browser.post("/accounts/passkey/prove/", {"rawId": "x"}).status_code == 200
+    assert not is_in(browser)
+
+
+def test_a_form_where_a_script_should_speak_is_no_error() -> None:
+    browser = Client(enforce_csrf_checks=True)
+    page = browser.get("/accounts/login/").content.decode()
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert found
+    assert browser.post("/accounts/passkey/prove/", {"csrfmiddlewaretoken": found[1]}).status_code == 200
+
+
 # ---- Confirmation (Z13)
 
 

@@ -93,8 +93,9 @@ def test_an_identity_belongs_to_one_user(issuer: Issuer) -> None:
         {"exp": int(time.time()) - 3600},
         {"aud": [CLIENT, "other"], "azp": "other"},
         {"sub": None},
+        {"sub": "4711\x00"},
     ],
-    ids=["audience", "issuer", "nonce", "expired", "azp", "nobody"],
+    ids=["audience", "issuer", "nonce", "expired", "azp", "nobody", "no text"],
 )
 def test_an_id_token_that_is_not_for_us_proves_nothing(issuer: Issuer, claims: dict[str, Any]) -> None:
     connect(issuer)
