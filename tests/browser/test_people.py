@@ -144,3 +144,21 @@ def test_axe_finds_nothing_on_the_pages_of_log_in_and_access(live_server: Any, r
         reader.goto(f"{live_server.url}/{path}/")
         found += looked_at(reader, path)
     assert found == []
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_axe_finds_nothing_on_the_first_steps(live_server: Any, reader: Page, width: int) -> None:
+    reader.set_viewport_size({"width": width, "height": 900})
+    reader.goto(f"{live_server.url}/accounts/first/")
+    found = looked_at(reader, "first operator")
+    move_in()
+    log_in(reader, live_server.url, "max", "max-log-in-1")
+    for path in ("", "start/mail-server", "start/sender", "start/test-mail", "settings/firm-view"):
+        reader.goto(f"{live_server.url}/{path}/".replace("//", "/").replace(":/", "://"))
+        found += looked_at(reader, path or "overview")
+    reader.goto(f"{live_server.url}/start/mail-server/")
+    reader.fill("#id_sender_address", "Musterkunde <musterkunde@gmx.at>")
+    reader.press("#id_sender_address", "Enter")
+    expect(reader.locator("#id_smtp_server")).to_have_value("mail.gmx.net")
+    found += looked_at(reader, "guessed server")
+    assert found == []
