@@ -64,7 +64,8 @@ PROXY_COUNT = env.int(
 # The wire: networks that no tenant setting needs to allow. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else [])
 OUTBOUND_CA_FILE = env.str("OUTBOUND_CA_FILE", default="")
-DNS_RESOLVER = env.str("DNS_RESOLVER", default="")  # host:port; empty: the system's
+# host:port of the name service that guesses and the checks of senders' domains ask; empty: the machine's own
+DNS_RESOLVER = env.str("DNS_RESOLVER", default="")
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting
@@ -239,6 +240,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "mailjobs.purge", "schedule": 3600.0},
+    "drift watch": {"task": "diagnostics.watch_connections", "schedule": 600.0},
     "delay notices": {"task": "mailjobs.delay_notices", "schedule": 60.0},
     "digests": {"task": "people.digests", "schedule": 600.0},
 }

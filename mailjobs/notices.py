@@ -21,9 +21,10 @@ from mailjobs.selectors import open_jobs
 from mailjobs.waiting import reply_of, wait_of
 from mailsettings.core.header_text import visible
 from mailsettings.deputies import administrators_of, deputy_of, is_absent, successors_of
-from mailsettings.models import User
+from mailsettings.models import Tenant, User
 
 REJECTED = "rejected_by_firm"  # the code of a mail that the firm did not release
+CHECKED = "connection_check"  # the code of a connection that no longer works, though no mail has failed yet
 UNDRAFTED = "undrafted"  # the code of a mail that could not be put into the mailbox as a draft
 _LOGGED = {
     StateChoices.SENT: LogOutcome.HANDED_OVER,
@@ -128,6 +129,21 @@ def log_refused(user: User, refusals: Sequence[Refusal], *, unattended: bool) ->
             for refusal in refusals
             for person in people
         )
+
+
+def tell_of_connection(tenant: Tenant, incident: int, error: str) -> None:
+    """Tell the administrators that the nightly check found a connection that no longer works."""
+    InternalMessage.objects.bulk_create(
+        InternalMessage(
+            user=person,
+            kind=InternalMessage.Kind.FAILED,
+            error=error,
+            error_code=CHECKED,
+            incident_id=incident,
+            mails=0,
+        )
+        for person in administrators_of(tenant)
+    )
 
 
 def log_cancelled(jobs: Sequence[MailJob]) -> None:

@@ -47,6 +47,7 @@ class Ending:
     text: str
     days: int | None
     source: str
+    what: Retiring
 
     @property
     def left(self) -> str:
@@ -68,7 +69,7 @@ def endings_of(connections: Iterable[Connection]) -> list[Ending]:
         for deadline in deadlines_of(
             connection.send_system, host, ews_auth=connection.ews_auth, certificate_ends=ends, today=today
         ):
-            found.append(Ending(connection.key, _say(deadline, host), deadline.days_left(today), deadline.source))
+            found.append(Ending(connection.key, _say(deadline, host), deadline.days_left(today), deadline.source, deadline.what))
     return sorted(found, key=lambda ending: (ending.days is None, ending.days or 0))
 
 

@@ -86,7 +86,7 @@ class IncidentPage(Page):
 
     def _line(self, incident: Incident, letters: QuerySet[InternalMessage], discretion: Discretion) -> IncidentLine:
         newest = letters.select_related("job__decision").order_by("-pk").first()
-        mails = letters.exclude(kind=InternalMessage.Kind.DELAYED).order_by().values("job").distinct().count()
+        mails = letters.exclude(kind=InternalMessage.Kind.DELAYED).exclude(job=None).order_by().values("job").distinct().count()
         return line_of(
             self.reader,
             incident,

@@ -64,6 +64,7 @@ def scene(live_server: Any) -> dict[str, str]:
         "account over NTLM": reverse("account", args=[accounts["ntlm"].pk]),
         "general settings": reverse("settings"),
         "own settings": reverse("own_settings"),
+        "advisor": reverse("advisor"),
     }
 
 
