@@ -55,7 +55,7 @@ def _tell(row: Preference, now: datetime) -> bool:
         subject, text = _words(user, messages)
     mail = {"idempotency_key": f"{KEY}{row.pk}-{newest}", "to": [user.email], "subject": subject, "text": text}
     try:
-        accepted = submit(user, parse_message(mail)).id is not None
+        accepted = submit(user, parse_message(mail), unattended=True).id is not None
     except MessageInvalid:
         accepted = False
     if not accepted:  # the refusal has told the user; it is not told once more in the next digest

@@ -8,18 +8,19 @@ from django.test import Client
 from django.utils import timezone
 
 from mailjobs.models import InternalMessage, MailJob
-from mailsettings.changes import Book, save_parameters
+from mailsettings.changes import Book, own_values, save_parameters
 from mailsettings.models import Employee, User
 from people import digests
 from people.models import Preference
 from tests.cast import move_in, user
+from tests.stories.test_incidents import SERVER
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
 def cast() -> None:
-    move_in()
+    move_in(parameters=SERVER)
     User.objects.filter(login="anna").update(email="anna@kanzlei-huber.example", language="de")
 
 
@@ -69,7 +70,7 @@ def test_a_digest_that_is_refused_is_not_tried_for_ever() -> None:
     assert huber is not None
     wish("hourly")
     tell("Rechnung 4711")
-    save_parameters(Book("test"), huber, {"check_sender": True})
+    save_parameters(Book("test"), huber, {**own_values(huber), "check_sender": True})
     Employee.objects.update(user=None)
     for _try in range(3):
         days_pass(hours=2)
@@ -90,6 +91,6 @@ def test_whose_address_is_unknown_is_told_where_it_is_entered() -> None:
     User.objects.filter(login="anna").update(email="")
     client = Client()
     client.force_login(user("anna"))
-    assert b"administrator" in client.post("/accounts/access/", {"digest": "daily"}, follow=True).content
+    assert b"dministrator" in client.post("/accounts/access/", {"digest": "daily"}, follow=True).content
     assert not Preference.objects.exists()
     assert client.post("/accounts/access/", {"digest": "nonsense"}).status_code == 400
