@@ -36,7 +36,8 @@ DEMO = env.bool("DEMO", default=False)
 DEBUG = env.bool("DEBUG", default=False)
 HTTPS = env.bool("HTTPS", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or _generated_secret("secret_key")
-# Newest first; each 32 bytes as URL-safe base64. Unset: derived from SECRET_KEY.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones, for sessions and sealed secrets
+# Newest first; each 32 bytes as URL-safe base64. Unset: derived from SECRET_KEY. After a change: `manage.py rotate_keys`.
 FIELD_KEYS = [base64.urlsafe_b64decode(key) for key in env.list("FIELD_KEYS", default=[])]
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -69,6 +70,8 @@ DNS_RESOLVER = env.str("DNS_RESOLVER", default="")
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting
+API_KEY_PER_MINUTE = env.int("API_KEY_PER_MINUTE", default=600)  # requests; a batch of 1,000 mails is one
+API_TENANT_PER_MINUTE = env.int("API_TENANT_PER_MINUTE", default=3000)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5.0)
 EHLO_NAME = env.str("EHLO_NAME", default="")  # empty: the address literal of the connection, which names nobody (T1)
 SMTP_SINK_DIR = env.str("SMTP_SINK_DIR", default="")  # where the local test mail server stores; shows the test mailbox page
@@ -146,6 +149,14 @@ else:
     if "postgresql" in str(_database["ENGINE"]) and env.bool("PREPARED_STATEMENTS", default=True):
         _database["OPTIONS"] = {"prepare_threshold": 5, **_database.get("OPTIONS", {})}
     DATABASES = {"default": {"CONN_MAX_AGE": 60, **_database, "CONN_HEALTH_CHECKS": True}}
+# For the processes that answer requests, when their database role is the application's (`manage.py database_roles`).
+ROW_LEVEL_SECURITY = not EMBEDDED and env.bool("ROW_LEVEL_SECURITY", default=False)
+if ROW_LEVEL_SECURITY:
+    _options: dict[str, object] = DATABASES["default"].setdefault("OPTIONS", {})  # type: ignore[assignment]
+    _options["options"] = f"{_options.get('options', '')} -c postausgang.tenants=* -c postausgang.firms=*".strip()
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("mailsettings.middleware.PersonalLanguageMiddleware"), "mailsettings.middleware.TenantScopeMiddleware"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "mailsettings.User"

@@ -270,7 +270,7 @@ class Line:
         if ready.job.lost_leases:
             await self._engine.database(lost.begin, ready.job)
         if session is None:
-            return await self._connect(seat)
+            session = await self._connect(seat)
         session.begin_transcript()
         return session
 
@@ -351,6 +351,7 @@ class Line:
             dialogue=way.dialogue,
             worker=self._engine.name,
             keep=route.keep,
+            copy=route.sent_copy,
             due_in=due_in(job, outcome),
             use=way.use,
             recipients=ready.recipients,

@@ -251,8 +251,10 @@ TROUBLES: Mapping[str, object] = {
     Trouble.NO_IDENTITY: gettext_lazy("No user is entered, and the portal has no NTLM login of its own"),
     Trouble.NOT_IMAP: gettext_lazy("What answered is no IMAP server"),
     Trouble.PASSWORD_REFUSED: gettext_lazy("The mailbox does not accept user or password"),
+    Trouble.TOKEN_REFUSED: gettext_lazy("The mailbox does not accept the access token"),
+    Trouble.NO_SENT_FOLDER: gettext_lazy("The mailbox has no folder for sent mails"),
     Trouble.NO_DRAFTS_FOLDER: gettext_lazy("The mailbox has no folder for drafts"),
-    Trouble.DRAFT_REFUSED: gettext_lazy("The mailbox does not take the draft"),
+    Trouble.DRAFT_REFUSED: gettext_lazy("The mailbox does not take the mail"),
     Trouble.MAILBOX_BUSY: gettext_lazy("The mailbox takes nothing right now"),
     Trouble.CLOSED_BY_SERVER: gettext_lazy("The mail server closed the connection"),
     Trouble.SMTPUTF8_MISSING: gettext_lazy("The mail server does not take international addresses"),
@@ -261,6 +263,7 @@ TROUBLES: Mapping[str, object] = {
     Trouble.OTHER: gettext_lazy("The hand-over broke off"),
 }
 _LOST = {
+    "found in Sent Items": gettext_lazy("found in the mailbox's Sent Items"),
     "The worker was lost while the mail was on the wire": gettext_lazy("The worker was lost while the mail was on the wire"),
     "The worker was lost three times with this mail; it was set aside": gettext_lazy(
         "The worker was lost three times with this mail; it was set aside"

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import Model, QuerySet
@@ -36,7 +37,7 @@ def insert(model: type[Model], columns: Sequence[str], rows: Sequence[Row]) -> N
         return
     table, quote = model._meta.db_table, connection.ops.quote_name
     names = ", ".join(map(quote, columns))
-    if connection.vendor == "postgresql":
+    if connection.vendor == "postgresql" and not settings.ROW_LEVEL_SECURITY:  # which knows no COPY
         types = _types(model)
         objects = [index for index, column in enumerate(columns) if types[column] == "jsonb"]
         sql = f"COPY {quote(table)} ({names}) FROM STDIN (FORMAT BINARY)"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -26,13 +26,15 @@ from mailjobs.transports.registry import Session
 from mailsettings.changes.secrets import renew_consent
 from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET
 from mailsettings.selectors import find_secret
-from mailsettings.vault import SecretUnreadable, seal, unseal
+from mailsettings.vault import SecretUnreadable, is_newest, seal, unseal
 
 FETCH_BEFORE = timedelta(minutes=5)  # the end of the one before
 AT_LEAST = timedelta(seconds=60)  # that a token must still hold to be used
 TURN = timedelta(seconds=60)  # how long a worker may take to fetch one before another does
 _ASK_AGAIN = 0.2  # seconds
 _KEY = "access_token"
+
+Result = TypeVar("Result")
 
 
 class Ask(Protocol):
@@ -53,15 +55,20 @@ class Held:
 
 
 async def open_session(endpoint: Endpoint, database: Ask) -> Session:
-    """A session for the endpoint's send system, with an access token where that is how it logs in.
+    """A session for the endpoint's send system, with an access token where that is how it logs in. Raises TransportError."""
+    return await logged_in(endpoint, database, registry.open_session)
+
+
+async def logged_in(endpoint: Endpoint, database: Ask, call: Callable[[Endpoint], Awaitable[Result]]) -> Result:
+    """What the call, which logs in first of all, gives with the endpoint and, where that is how it logs in, an access token.
 
     A stored token that the server refuses is replaced once: it may have been withdrawn since. Raises TransportError.
     """
     if endpoint.token is None:
-        return await registry.open_session(endpoint)
+        return await call(endpoint)
     endpoint, stored = await with_token(endpoint, database)
     try:
-        return await registry.open_session(endpoint)
+        return await call(endpoint)
     except TransportError as error:
         if not _refused(error):
             raise
@@ -69,7 +76,7 @@ async def open_session(endpoint: Endpoint, database: Ask) -> Session:
         if not stored:
             raise
     endpoint, _stored = await with_token(endpoint, database)
-    return await registry.open_session(endpoint)
+    return await call(endpoint)
 
 
 async def with_token(endpoint: Endpoint, database: Ask) -> tuple[Endpoint, bool]:
@@ -107,6 +114,8 @@ def look(source: TokenSource) -> Held:
     held = Held()
     if row.sealed is not None and row.expires_at is not None and row.expires_at > row.now + AT_LEAST:
         access = _unsealed(bytes(row.sealed), source)
+        if not access:  # under a key that is gone: whoever asks next fetches another
+            rows.filter(sealed=row.sealed).update(sealed=None, expires_at=None)
         held = Held(access, (row.expires_at - row.now).total_seconds())
     if not mine:
         return held
@@ -147,6 +156,13 @@ def forget_old() -> None:
     AccessToken.objects.filter(expires_at__lt=timezone.now() - timedelta(days=1), fetching_until=None).delete()
 
 
+def forget_under_old_keys() -> int:
+    """What is sealed under another than the newest field key is fetched anew; returns how many."""
+    rows = AccessToken.objects.filter(sealed__isnull=False).values_list("pk", "sealed")
+    old = [(pk, sealed) for pk, sealed in rows if sealed and not is_newest(bytes(sealed))]
+    return sum(AccessToken.objects.filter(pk=pk, sealed=sealed).update(sealed=None, expires_at=None) for pk, sealed in old)
+
+
 async def _fetch(endpoint: Endpoint, source: TokenSource, held: Held, database: Ask) -> tuple[Endpoint, bool]:
     """Where the authority cannot be reached, the token before is used while it holds."""
     try:
@@ -180,8 +196,12 @@ def _holding(endpoint: Endpoint, access: str, seconds: float) -> Endpoint:
 
 def _refused(error: TransportError) -> bool:
     """Whether a login was refused, rather than not come about."""
-    said = error.phase is Phase.AUTH and error.reply is not None
-    return said and classify(error.phase, error.reply, error.trouble) in {ReplyClass.LOGIN_REFUSED, ReplyClass.CONFIGURATION}
+    said = error.reply is not None or error.trouble is Trouble.TOKEN_REFUSED
+    return (
+        error.phase is Phase.AUTH
+        and said
+        and classify(error.phase, error.reply, error.trouble) in {ReplyClass.LOGIN_REFUSED, ReplyClass.CONFIGURATION}
+    )
 
 
 def _place(source: TokenSource) -> str:

@@ -88,4 +88,5 @@ class ClaimedAddressAdmin(ReadOnlyAdmin):
 class AuditEventAdmin(ReadOnlyAdmin):
     list_display = ("at", "actor", "tenant", "action", "subject")
     list_filter = ("action",)
+    exclude = ("before", "after", "digest")  # texts among them; the portal's audit log shows what the operator may read
     search_fields = ("actor", "subject")

@@ -48,6 +48,7 @@ _RELEASES = _Entry("releases", gettext_lazy("Release queue"), "state-held", Righ
 _DIAGNOSIS = _Entry("diagnosis", gettext_lazy("Mail system diagnosis"), "diagnosis")
 _ADVISOR = _Entry("advisor", gettext_lazy("Configuration advisor"), "advisor", Right.MANAGE_SETTINGS)
 _CONNECTIONS = _Entry("connections", gettext_lazy("Connections"), "server", Right.MANAGE_SETTINGS)
+_AUDIT = _Entry("audit", gettext_lazy("Audit log"), "history", Right.MANAGE_SETTINGS)
 _MAILBOX = _Entry("test_mailbox", gettext_lazy("Test mailbox"), "flask")
 _ADMIN = _Entry("admin:index", gettext_lazy("Administration"), "server", Right.OPERATE)
 
@@ -57,7 +58,7 @@ _EVERYBODY: _Groups = (
     (_MAIL, (_JOBS, _LOG, _INBOX, _RUNS)),
     (_WHO_SENDS, (_SENDERS, _SETTINGS, _OWN, _ACCOUNTS, _ADDRESSES, _MODELS)),
     (_PEOPLE, (_EMPLOYEES, _USERS, _CUSTOMERS, _RELEASES)),
-    (_CHECK, (_DIAGNOSIS, _ADVISOR, _CONNECTIONS, _MAILBOX)),
+    (_CHECK, (_DIAGNOSIS, _ADVISOR, _CONNECTIONS, _AUDIT, _MAILBOX)),
 )
 _COM_USER: _Groups = (("", (_DASHBOARD, _SENDERS, _JOBS, _INBOX, _OWN, _MAILBOX)),)  # the log is a step away from the jobs
 _OPERATOR: _Groups = (
@@ -65,7 +66,7 @@ _OPERATOR: _Groups = (
     (_MAIL, (_JOBS, _LOG)),
     (_WHO_SENDS, (_SENDERS,)),
     (_PEOPLE, (_CUSTOMERS,)),
-    (_OPERATION, (_ADMIN, _CONNECTIONS, _ADVISOR, _MAILBOX)),
+    (_OPERATION, (_ADMIN, _CONNECTIONS, _ADVISOR, _AUDIT, _MAILBOX)),
 )
 
 
@@ -89,6 +90,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if not isinstance(user, User):
         return {}
     links = [{"label": _("Own settings"), "url": url_of("own_settings")}] if may(user, Right.OWN_PARAMETERS) else []
+    links += [{"label": _("API keys"), "url": url_of("own_keys")}] if may(user, Right.SUBMIT) else []
     links.append({"label": _("Access and security"), "url": url_of("access")})
     return {"theme": user.theme, "user_links": [link for link in links if link["url"]]}
 

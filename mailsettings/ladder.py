@@ -97,7 +97,7 @@ def history_of(model: PrintModel, reader: User) -> list[dict[str, str]]:
     """The moves of a print model, newest first, as entries of a timeline."""
     events = list(_events(model)[:MOVES])
     people = {user.login: user for user in User.objects.filter(login__in=[event.actor for event in events])}
-    return [_entry(event, _who(event.actor, people, reader)) for event in events]
+    return [_entry(event, say_actor(event.actor, people, reader)) for event in events]
 
 
 def earlier_moves(model: PrintModel) -> int:
@@ -127,8 +127,8 @@ def _entry(event: AuditEvent, who: str) -> dict[str, str]:
     }
 
 
-def _who(actor: str, people: Mapping[str, User], reader: User) -> str:
-    """Who moved it; of the firm's people a Com customer reads the firm's name only (T4)."""
+def say_actor(actor: str, people: Mapping[str, User], reader: User) -> str:
+    """Who did it; of the firm's people a Com customer reads the firm's name only (T4)."""
     person = people.get(actor)
     if person is None:
         return _("An import (%(actor)s)") % {"actor": actor}

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from mailsettings.audit_models import AuditEvent as AuditEvent  # noqa: PLC0414 (one place to import tables from)
+from mailsettings.audit_models import AuditLink as AuditLink  # noqa: PLC0414
 from mailsettings.core.send_systems import DeliveryMode, Role, SendsAsFirm, Stage, TenantKind
 
 USER_ID = r"[a-z0-9][a-z0-9._-]{0,63}"
@@ -375,23 +377,3 @@ class Installation(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class AuditEvent(models.Model):
-    """Who changed what, when; secrets never stand here (Z16)."""
-
-    at = models.DateTimeField(_("at"), auto_now_add=True)
-    actor = models.CharField(_("by"), max_length=64)
-    tenant = models.ForeignKey(Tenant, models.SET_NULL, null=True, related_name="+", verbose_name=_("tenant"))
-    action = models.CharField(_("action"), max_length=64)
-    subject = models.CharField(_("subject"), max_length=200)
-    before = models.JSONField(_("before"), default=dict)
-    after = models.JSONField(_("after"), default=dict)
-
-    class Meta:
-        verbose_name = _("audit event")
-        verbose_name_plural = _("audit events")
-        ordering: ClassVar[list[str]] = ["-id"]
-
-    def __str__(self) -> str:
-        return f"{self.actor} {self.action} {self.subject}"

@@ -22,6 +22,7 @@ from mailsettings.models import (
     Tenant,
     User,
 )
+from mailsettings.scope import all_tenants
 
 
 @dataclass(slots=True)
@@ -223,6 +224,11 @@ def addresses_in_use() -> AddressesInUse:
 
     Whoever reads the worlds of many Com customers hands it to each `world_of`.
     """
+    with all_tenants():
+        return _addresses_in_use()
+
+
+def _addresses_in_use() -> AddressesInUse:
     found: set[tuple[int | None, str]] = set()
     for tenant_id, email, further in Employee.objects.values_list("tenant_id", "email", "additional_emails"):
         found.update((tenant_id, address) for address in (email, *further))

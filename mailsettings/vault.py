@@ -40,12 +40,19 @@ def unseal(sealed: bytes, *, owner: str, key: str, binding: str) -> str:
     raise SecretUnreadable
 
 
+def is_newest(sealed: bytes) -> bool:
+    """Whether a sealed text is under the newest key already."""
+    return hmac.compare_digest(bytes(sealed)[1 : 1 + _KEY_ID], _ciphers()[0][0])
+
+
 def _associated(owner: str, key: str, binding: str) -> bytes:
     return "\x00".join((owner, key, binding)).encode()
 
 
 def _ciphers() -> list[tuple[bytes, AESGCM]]:
-    return _ciphers_of(tuple(settings.FIELD_KEYS) or (_derived(settings.SECRET_KEY),))
+    """Newest first. What was sealed before there were FIELD_KEYS, or under an earlier SECRET_KEY, can still be read."""
+    derived = (_derived(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    return _ciphers_of((*settings.FIELD_KEYS, *derived))
 
 
 @lru_cache(maxsize=8)
@@ -53,6 +60,6 @@ def _ciphers_of(keys: tuple[bytes, ...]) -> list[tuple[bytes, AESGCM]]:
     return [(sha256(b"postausgang key id" + key).digest()[:_KEY_ID], AESGCM(key)) for key in keys]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _derived(secret_key: str) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=b"postausgang field key").derive(secret_key.encode())

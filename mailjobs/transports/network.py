@@ -5,6 +5,7 @@ import errno
 import ipaddress
 import re
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 MAIL_PORTS = frozenset({25, 465, 587, 2525})
 WEB_PORTS = frozenset({443})
 FIRST_FREE_PORT = 1024  # from here on every port may be a mail server's
+REFUSAL_SECONDS = 0.1
 MOST_ADDRESSES = 8  # tried of one name
 NOT_ALLOWED = "this server name or port is not allowed"  # the only text of a refusal: it tells nobody what is behind the name
 
@@ -122,16 +124,16 @@ async def resolve(
 
     Raises TransportError in Phase.RESOLVE: HOST_NOT_ALLOWED (always the same text), HOST_UNKNOWN, DNS_FAILURE or TIMEOUT.
     """
-    name = ascii_host(host)
+    begun, name = time.monotonic(), ascii_host(host)
     if name is None or not is_allowed_port(port, well_known):
-        raise _refusal()
+        raise await _refusal(begun)
     targets = [
         Target(ipaddress.ip_address(address), port)
         for address in await _addresses(_absolute(name, host), port, timeout)
         if is_allowed(address, allowed_networks)
     ]
     if not targets:
-        raise _refusal()
+        raise await _refusal(begun)
     return targets[:MOST_ADDRESSES]
 
 
@@ -152,7 +154,10 @@ async def connect(endpoint: Endpoint, timeout: float, well_known: frozenset[int]
     raise next((failure for failure in failures if failure.trouble is not Trouble.UNREACHABLE), failures[-1])
 
 
-def _refusal() -> TransportError:
+async def _refusal(begun: float) -> TransportError:
+    """At the next full `REFUSAL_SECONDS`: how long it took tells nobody whether a name was looked up, and where it is."""
+    taken = time.monotonic() - begun
+    await asyncio.sleep(REFUSAL_SECONDS - taken % REFUSAL_SECONDS)
     return TransportError(phase=Phase.RESOLVE, trouble=Trouble.HOST_NOT_ALLOWED, detail=NOT_ALLOWED)
 
 

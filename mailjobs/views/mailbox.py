@@ -60,8 +60,9 @@ class Mailbox(SettingsPage):
         )
 
     def post(self, request: HttpRequest, kind: str, pk: int) -> HttpResponse:
-        if request.POST.get("action") == "forget" and "oauth_client_id" not in locks_on(self.owner, self.reader):
-            withdraw(book_of(self.reader), place_of(self.owner))
+        owner = self.owner  # 404 before anything else
+        if request.POST.get("action") == "forget" and "oauth_client_id" not in locks_on(owner, self.reader):
+            withdraw(book_of(self.reader), place_of(owner))
             messages.success(request, _("The consent is forgotten. Withdraw it at the provider too."))
         return HttpResponseRedirect(reverse("mailbox", args=[kind, pk]))
 

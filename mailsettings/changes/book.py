@@ -10,10 +10,11 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.translation import gettext as _
 
-from mailsettings import policy_lock
+from mailsettings import audit_chain, policy_lock
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
 from mailsettings.core.send_systems import Role
-from mailsettings.models import AuditEvent, ClaimedAddress, EmailAccount, ParameterSet, Tenant, User
+from mailsettings.models import ClaimedAddress, EmailAccount, ParameterSet, Tenant, User
+from mailsettings.scope import all_tenants
 from mailsettings.wording import say_address_fault
 
 POLICY_KEYS = frozenset({"redirect_enabled", "redirect_addresses", "redirect_capture_only", "check_sender"})
@@ -80,7 +81,7 @@ class Book:
         old = {key: before[key] for key in sorted(changed) if key in before}
         new = {key: after[key] for key in sorted(changed) if key in after}
         self.records.append(Record(action, subject, old, new))
-        AuditEvent.objects.create(actor=self.actor, tenant=tenant, action=action, subject=subject, before=old, after=new)
+        audit_chain.record(self.actor, tenant, action, subject, before=old, after=new)
 
     def policy_changed(self, tenant: Tenant) -> None:
         """Make every mail that is about to go, or to be queued, look again (U2, U4)."""
@@ -94,7 +95,7 @@ class Book:
 
 def audit(actor: str, tenant: Tenant | None, action: str, subject: str, after: Mapping[str, Any]) -> None:
     """Write down what somebody did that is no change of settings (Z16)."""
-    AuditEvent.objects.create(actor=actor, tenant=tenant, action=action, subject=subject[:200], after=dict(after))
+    audit_chain.record(actor, tenant, action, subject, before={}, after=after)
 
 
 def is_sensitive(book: Book) -> bool:
@@ -154,7 +155,8 @@ def picture(row: Any, *names: str) -> dict[str, Any]:
 def store(row: Any) -> None:
     """Save a row after its own validators and constraints have spoken. Raises Refused."""
     try:
-        row.full_clean()
+        with all_tenants():  # an ID may be taken by another tenant
+            row.full_clean()
     except ValidationError as invalid:
         raise Refused(
             Objection(name, error.code or "invalid", " ".join(error.messages))

@@ -1,6 +1,7 @@
 """When an engine forgets what it knows of the settings."""
 
 import pytest
+from django.utils import timezone
 
 from mailjobs.models import MailJob
 from mailjobs.routing import Settings
@@ -15,12 +16,13 @@ def test_a_change_that_began_first_and_is_committed_last_is_noticed() -> None:
     submit_many(user("bernd"), [invoice(1)])
     jobs = list(MailJob.objects.all())
     [latest] = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True)[:1]
-    AuditEvent.objects.filter(pk=latest).update(id=latest + 2)
+    other = {"at": timezone.now(), "actor": "admin", "action": "save", "subject": "smtp_password"}
+    AuditEvent.objects.create(pk=latest + 2, **other)
     settings = Settings()
     settings.refresh(jobs)
     settings.secrets["owner", "key", "binding"] = "known"
     settings.refresh(jobs)
     assert settings.secrets, "nothing has changed"
-    AuditEvent.objects.create(pk=latest + 1, actor="admin", action="save", subject="smtp_password")
+    AuditEvent.objects.create(pk=latest + 1, **other)
     settings.refresh(jobs)
     assert not settings.secrets

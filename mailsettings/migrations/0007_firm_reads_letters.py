@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('mailsettings', '0004_consents_of_mailboxes'),
+        ('mailsettings', '0006_audit_refuses_changes'),
     ]
 
     operations = [
