@@ -48,12 +48,25 @@ SYSTEM_EMAIL_URL = env.str("SYSTEM_EMAIL_URL", default="")
 SYSTEM_EMAIL = env.email_url_config(SYSTEM_EMAIL_URL) if SYSTEM_EMAIL_URL else {}
 SYSTEM_EMAIL_FROM = env.str("SYSTEM_EMAIL_FROM", default="Postausgang <postausgang@portal.invalid>")
 
+# Log-in with OpenID Connect (an https issuer, e.g. https://login.microsoftonline.com/TENANT/v2.0).
+# OIDC_USER_CLAIM, e.g. preferred_username: a claim that names the user ID, so that nobody need connect their account first; only
+# for an issuer where nobody chooses it themselves.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="OpenID Connect")
+OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid profile email")
+OIDC_USER_CLAIM = env.str("OIDC_USER_CLAIM", default="")
+CONFIRM_MINUTES = env.int("CONFIRM_MINUTES", default=30)  # how long a typed password lets somebody change secrets and roles
+PROXY_COUNT = env.int(
+    "PROXY_COUNT", default=0
+)  # proxies in front that add to X-Forwarded-For; 0: the address of the connection counts
+
 # The wire: networks that no tenant setting needs to allow. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else [])
 OUTBOUND_CA_FILE = env.str("OUTBOUND_CA_FILE", default="")
-DNS_RESOLVER = env.str(
-    "DNS_RESOLVER", default=""
-)  # host:port, which the checks of senders' domains ask; empty: the machine's own
+# host:port of the name service that guesses and the checks of senders' domains ask; empty: the machine's own
+DNS_RESOLVER = env.str("DNS_RESOLVER", default="")
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting
@@ -67,6 +80,7 @@ SMTP_SINK_PORT = env.int("SMTP_SINK_PORT", default=8025)
 INSTALLED_APPS = [
     "mailsettings",
     "mailjobs",
+    "mailjobs.people",
     "diagnostics",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -91,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "mailsettings.middleware.PersonalLanguageMiddleware",
+    "mailjobs.people.middleware.SignInMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -188,6 +203,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -237,6 +253,7 @@ CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "mailjobs.purge", "schedule": 3600.0},
     "drift watch": {"task": "diagnostics.watch_connections", "schedule": 600.0},
     "delay notices": {"task": "mailjobs.delay_notices", "schedule": 60.0},
+    "digests": {"task": "people.digests", "schedule": 600.0},
 }
 
 structlog.configure(

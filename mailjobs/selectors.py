@@ -96,10 +96,15 @@ def messages_of(user: User) -> QuerySet[InternalMessage]:
 
 
 def body_visible_to(user: User, job: MailJob) -> bool:
-    """Whether this user may read body and attachments: the firm not of its Com customers' mails, save of one held for it (T7)."""
+    """Whether this user may read body and attachments (T7).
+
+    The firm may not of its Com customers' mails, save of one held for it, or where the Com customer allows it.
+    """
     if user.is_operator:
         return False
     if job.tenant_id == user.tenant_id:
+        return True
+    if job.tenant.firm_reads_letters and job.tenant.firm_id == user.tenant_id:
         return True
     return job.state == "held" and job.held_for == "firm"
 

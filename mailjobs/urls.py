@@ -1,9 +1,8 @@
-"""The addresses of the pages about mail, of log-in and of health."""
+"""The addresses of the pages about mail, of what a user prefers and of health."""
 
-from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 
-from mailjobs.views.account import LogIn, SetTheme, set_language
+from mailjobs.views.account import SetTheme, set_language
 from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
 from mailjobs.views.audit import Audit
 from mailjobs.views.com_customers import ComCustomer, ComCustomers, ComCustomersExport
@@ -70,8 +69,6 @@ urlpatterns = [
     path("senders/", Senders.as_view(), name="senders"),
     path("print-models/<int:pk>/preview/", PrintModelPreview.as_view(), name="print_model_preview"),
     path("senders/matrix.csv", SendersExport.as_view(), name="senders_csv"),
-    path("accounts/login/", LogIn.as_view(), name="login"),
-    path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/theme/", SetTheme.as_view(), name="set_theme"),
     path("i18n/setlang/", set_language, name="set_language"),
     path("healthz", healthz, name="healthz"),

@@ -1,5 +1,6 @@
 """Who may see and do what (T4): the only way to the rows of tenants."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -7,6 +8,9 @@ from django.db.models import Model, Q, QuerySet
 
 from mailsettings.core.send_systems import Role
 from mailsettings.models import Tenant, User
+
+# Whether a user has typed their own password, within limits; the app that counts the failed tries adds itself.
+password_checks: list[Callable[[User, str], bool]] = []
 
 Row = TypeVar("Row", bound=Model)
 
@@ -47,6 +51,11 @@ _RIGHTS: dict[Role, frozenset[Right]] = {
 def may(user: User, right: Right) -> bool:
     """Whether this user's role has a right; on whose rows, `visible_to` says."""
     return user.is_active and right in _RIGHTS[user.role_enum]
+
+
+def knows_password(user: User, typed: str) -> bool:
+    """Whether this is the user's own log-in password (Z13); who guesses too often is told no, too."""
+    return bool(typed) and all(check(user, typed) for check in password_checks)
 
 
 def tenants_visible_to(user: User) -> QuerySet[Tenant]:

@@ -91,6 +91,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
         return {}
     links = [{"label": _("Own settings"), "url": url_of("own_settings")}] if may(user, Right.OWN_PARAMETERS) else []
     links += [{"label": _("API keys"), "url": url_of("own_keys")}] if may(user, Right.SUBMIT) else []
+    links.append({"label": _("Access and security"), "url": url_of("access")})
     return {"theme": user.theme, "user_links": [link for link in links if link["url"]]}
 
 

@@ -69,6 +69,8 @@ class Tenant(models.Model):
     sends_as_firm = models.CharField(
         _("mail that carries the firm's address"), max_length=8, choices=SendsAsFirmChoices, default=SendsAsFirm.ALLOW
     )
+    # A Com customer's own word: whether its firm may read body and attachments of its mails (T7).
+    firm_reads_letters = models.BooleanField(_("the firm may read the letters"), default=False)
     locked = models.JSONField(_("locked for everything below"), default=list, blank=True)
     locked_by_operator = models.JSONField(_("locked by the operator"), default=list, blank=True)
     # Raised whenever redirect or check sender changes here or above; the wire compares it just before the first body byte (U2).

@@ -1,8 +1,10 @@
 """What pages have in common, and the settings pages among them: who may open them, whose rows they show (T4)."""
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.db import transaction
@@ -13,8 +15,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic.base import ContextMixin, TemplateResponseMixin, View
 
-from mailsettings.access import Right, may, tenants_visible_to, visible_to
-from mailsettings.changes import Book, Refused, Trust
+from mailsettings.access import Right, knows_password, may, tenants_visible_to, visible_to
+from mailsettings.changes import Book, Refused, Trust, is_sensitive
 from mailsettings.foresight import compare, matrix_of
 from mailsettings.models import Tenant, User
 
@@ -23,6 +25,9 @@ ROWS = 25  # of a list
 
 # Called after a change was saved through a page: whoever sends confirmation mails asks for the book's claims (T4).
 after_claims: list[Callable[[HttpRequest, Book], None]] = []
+# Likewise: whoever sends mail invites the users that the book names.
+after_invitations: list[Callable[[HttpRequest, Book], None]] = []
+_CONFIRMED = "confirmed_at"  # in the session: when its user proved last who they are
 
 
 class ReaderMixin(LoginRequiredMixin, View):
@@ -96,6 +101,26 @@ def list_url(name: str, tenant: Tenant, page: SettingsPage) -> str:
     return reverse(name) + (f"?tenant={tenant.slug}" if tenant.pk != page.reader.tenant_id else "")
 
 
+def confirm_now(request: HttpRequest) -> None:
+    """The session's user has just proved who they are."""
+    request.session[_CONFIRMED] = time.time()
+
+
+def confirmed_lately(request: HttpRequest) -> bool:
+    """Whether the session's user proved who they are within the last CONFIRM_MINUTES (Z13)."""
+    return bool(0 <= time.time() - float(request.session.get(_CONFIRMED, 0)) < settings.CONFIRM_MINUTES * 60)
+
+
+def confirms(request: HttpRequest) -> bool:
+    """Whether a post may change what is sensitive: confirmed lately, or with the right password just now."""
+    if confirmed_lately(request):
+        return True
+    if isinstance(request.user, User) and knows_password(request.user, request.POST.get("confirm_password", "")):
+        confirm_now(request)
+        return True
+    return False
+
+
 def book_of(reader: User) -> Book:
     """The book of a change through a page: a Com customer's people vouch for no address (T4)."""
     claims = reader.tenant is not None and reader.tenant.is_com_customer
@@ -108,14 +133,15 @@ def write(request: HttpRequest, form: Any, *, concerned: Sequence[Tenant] = ()) 
     None where the page must show the form again: `changes` refuses, and why stands at the fields; or the reader must first say
     yes to `form.foresight`: the cells of the matrix of the `concerned` tenants that change (P9), and what the form's own
     `consequences(book)`, if it has that method, tells (T6). The yes is the foresight's digest, posted as `foreseen`. What was
-    saved is said by the form's own `tell(book)`, if it has that method.
+    saved is said by the form's own `tell(book)`, if it has that method. A sensitive change asks for the password first
+    (`form.unconfirmed`), unless it was typed lately.
     """
     if not form.is_valid():
         return None
     reader = request.user
     if not isinstance(reader, User):
         raise Http404
-    book = book_of(reader)
+    book, stopped = book_of(reader), False
     try:
         with transaction.atomic():
             before = matrix_of(concerned, reader) if concerned else {}
@@ -123,13 +149,17 @@ def write(request: HttpRequest, form: Any, *, concerned: Sequence[Tenant] = ()) 
             after = matrix_of(concerned, reader) if concerned else {}
             told = form.consequences(book) if hasattr(form, "consequences") else ()
             foresight = compare(before, after, told)
-            if foresight and request.POST.get("foreseen") != foresight.digest:
-                form.foresight = foresight
+            unseen = bool(foresight) and request.POST.get("foreseen") != foresight.digest
+            unconfirmed = is_sensitive(book) and not confirms(request)
+            if unseen or unconfirmed:
+                form.foresight, form.unconfirmed = foresight or None, unconfirmed
+                form.wrong_password = unconfirmed and bool(request.POST.get("confirm_password"))
+                stopped = True
                 transaction.set_rollback(True)
     except Refused as refused:
         form.show_objections(refused)
         return None
-    if getattr(form, "foresight", None):
+    if stopped:
         return None
     for ask in after_claims:
         ask(request, book)
@@ -137,6 +167,8 @@ def write(request: HttpRequest, form: Any, *, concerned: Sequence[Tenant] = ()) 
         messages.success(request, form.tell(book))
     else:
         _say(request, book)
+    for ask in after_invitations:
+        ask(request, book)
     return book
 
 

@@ -7,6 +7,7 @@ from mailsettings.views import accounts, employee_import, employees, locks, para
 urlpatterns = [
     path("settings/", parameters.GeneralSettings.as_view(), name="settings"),
     path("settings/own/", parameters.OwnSettings.as_view(), name="own_settings"),
+    path("settings/firm-view/", tenants.FirmView.as_view(), name="firm_view"),
     path("settings/locks/", locks.Locks.as_view(), name="locks"),
     path("com-customers/new/", tenants.ComCustomerNew.as_view(), name="com_customer_new"),
     path("com-customers/firms/new/", tenants.FirmNew.as_view(), name="firm_new"),

@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import pytest
@@ -39,6 +41,8 @@ EMPTY = (
     "EHLO_NAME",
     "FIELD_KEYS",
     "INSTALLATION_ID",
+    "OIDC_CLIENT_ID",
+    "OIDC_ISSUER",
     "OUTBOUND_CA_FILE",
     "REDIS_URL",
     "SMTP_SINK_DIR",
@@ -53,6 +57,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402 (after the lines above)
 from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
 from django.utils import translation  # noqa: E402
 
 # Quick where strength is not what a test is about, and without the manifest that only `serve` makes.
@@ -61,6 +66,19 @@ plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
 if settings.EMBEDDED:  # a file as in earnest: the engine's threads and child processes see the same database
     connection.settings_dict["TEST"]["NAME"] = Path(VAR_DIR) / "test.sqlite3"
+
+_forced = Client.force_login
+
+
+def _force_login(self: Client, user: Any, backend: str | None = None) -> None:
+    """A forced log-in is one that was made just now: it needs no confirmation yet (Z13)."""
+    _forced(self, user, backend)
+    session = self.session
+    session["confirmed_at"] = time.time()
+    session.save()
+
+
+Client.force_login = _force_login  # type: ignore[assignment, method-assign]
 
 pytest_plugins = ["tests.services"]
 if importlib.util.find_spec("tests.peers.fixtures"):

@@ -29,6 +29,7 @@ class Token:
     seconds: int
     refresh: str = field(default="", repr=False)
     mailbox: str = ""
+    identity: str = field(default="", repr=False)  # the ID token as it came (OpenID Connect), where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,8 @@ def _token(given: dict[str, object]) -> Token:
     access, refresh = str(given.get("access_token") or ""), str(given.get("refresh_token") or "")
     if not _VISIBLE.fullmatch(access) or (refresh and not _VISIBLE.fullmatch(refresh)):
         raise TransportError(phase=Phase.AUTH, trouble=Trouble.BAD_REPLY)
-    return Token(access, _seconds(given.get("expires_in")), refresh, _mailbox(given.get("id_token")))
+    identity = str(given.get("id_token") or "")[:_LONGEST_TOKEN]
+    return Token(access, _seconds(given.get("expires_in")), refresh, _mailbox(identity), identity)
 
 
 def _seconds(stated: object) -> int:

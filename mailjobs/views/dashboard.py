@@ -1,11 +1,12 @@
 """The overview: how it stands, how my mail goes, what is left of the first hour, what went wrong last (ui 9)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,7 @@ from mailsettings.access import Right, may
 from mailsettings.beforehand import said_beforehand
 from mailsettings.context_processors import url_of
 from mailsettings.core.facts import Request
-from mailsettings.core.parameters import resolve
+from mailsettings.core.parameters import Layer, resolve
 from mailsettings.core.send_systems import Role
 from mailsettings.leavers import still_named
 from mailsettings.models import Tenant, User
@@ -75,6 +76,7 @@ class Step:
     text: str
     url: str = ""
     label: str = ""
+    optional: bool = False  # it does not keep the list open
 
 
 class Dashboard(Page):
@@ -91,7 +93,7 @@ class Dashboard(Page):
             waiting=_waiting(reader),
             endings=_endings(reader),
             cards=[card for ask in cards if (card := ask(reader)) is not None],
-            steps=steps if any(not step.done for step in steps) else [],
+            steps=steps if any(not step.done and not step.optional for step in steps) else [],
             incidents=_incidents(reader, discretion),
         )
 
@@ -160,25 +162,78 @@ def _sentence(document: Mapping[str, Any], discretion: Discretion, server: str) 
 def _first_hour(reader: User) -> list[Step]:
     """For administrators; the list comes back when a step breaks."""
     tenant = reader.tenant
+    if reader.is_operator:
+        return _operators_first_hour()
     if tenant is None or not may(reader, Right.MANAGE_SETTINGS):
-        return []
+        return _own_first_hour(reader)
     layers = general_layers(tenant)
     server = any(resolve(layers, key).value for key in ("smtp_server", "ews_url", "oauth_client_id"))
     sender = resolve(layers, "sender_address")
     own_sender = sender.layer is not None and sender.layer.source == tenant.slug
-    settings, change = url_of("settings"), _("Enter")
+    general, change = url_of("settings"), _("Enter")
+    start = general if server and sender.value else url_of("mail_server")
     return [
-        Step(bool(server), _("The mail server is set") if server else _("No mail server is set"), settings, change),
+        Step(bool(server), _("The mail server is set") if server else _("No mail server is set"), start, change),
         Step(
             own_sender,
             _("The general sender address is set") if own_sender else _no_sender(tenant, inherited=bool(sender.value)),
-            settings,
+            start,
             change,
         ),
         _first_mail(reader),
         _employees(tenant),
         _leavers(tenant),
-        _redirect(reader, settings),
+        _redirect(reader, general),
+        *_of_firm(tenant, layers),
+    ]
+
+
+def _own_first_hour(reader: User) -> list[Step]:
+    """For who manages no settings: an own sender address that may be used, and a mail that went out."""
+    if reader.tenant is None or not may(reader, Right.OWN_PARAMETERS):
+        return []
+    plan = make_plan(facts_of(reader, Request()))
+    own = plan.sender.mailbox is not None and not (reader.tenant.is_com_customer and plan.sender.from_firm)
+    sent = log_visible_to(reader).filter(user=reader, outcome=LogOutcome.HANDED_OVER).exists()
+    text = _("Your mail has a sender address") if own else _("Your mail has no sender address of yours yet")
+    if own and not plan.allowed:
+        own, text = False, _("Your sender address cannot be used yet")
+    return [
+        Step(own, text, url_of("own_sender"), _("Set up")),
+        Step(
+            sent,
+            _("A mail of yours was handed over") if sent else _("No mail of yours was handed over yet"),
+            url_of("first_test_mail"),
+            _("Send a test mail"),
+        ),
+    ]
+
+
+def _of_firm(tenant: Tenant, layers: Sequence[Layer]) -> list[Step]:
+    """What a firm decides in its own time."""
+    if tenant.is_com_customer:
+        return []
+    checked = resolve(layers, "check_sender").value is True
+    text = _("“Check sender” is on") if checked else _("“Check sender” is off: users may send as anybody")
+    customers = tenant.com_customers.exists()
+    more = _("Com customers are set up") if customers else _("No Com customer is set up")
+    return [
+        Step(checked, text, url_of("settings"), _("Change"), optional=True),
+        Step(customers, more, url_of("com_customer_new"), _("Invite one"), optional=True),
+    ]
+
+
+def _operators_first_hour() -> list[Step]:
+    """For the operator: a firm, and a relay for invitations."""
+    firm, relay = Tenant.objects.filter(firm=None).exists(), bool(settings.SYSTEM_EMAIL)
+    return [
+        Step(firm, _("A firm is set up") if firm else _("No firm is set up yet"), url_of("firm_new"), _("Set up")),
+        Step(
+            relay,
+            _("Invitations and password resets go out by mail")
+            if relay
+            else _("No relay for invitations and password resets is set: the environment names it (SYSTEM_EMAIL_URL)"),
+        ),
     ]
 
 
@@ -199,7 +254,7 @@ def _endings(reader: User) -> list[dict[str, object]]:
 def _first_mail(reader: User) -> Step:
     sent = log_visible_to(reader).filter(tenant=reader.tenant, outcome=LogOutcome.HANDED_OVER).exists()
     text = _("The first mail was handed over") if sent else _("No mail was handed over yet")
-    return Step(sent, text, url_of("diagnosis"), _("Send a test mail"))
+    return Step(sent, text, url_of("first_test_mail"), _("Send a test mail"))
 
 
 def _employees(tenant: Tenant) -> Step:
@@ -207,6 +262,8 @@ def _employees(tenant: Tenant) -> Step:
     missing = people.filter(employee=None).count()
     if not missing:
         return Step(done=True, text=_("Every user is linked to an employee"))
+    if not tenant.employees.exists():
+        return Step(done=False, text=_("No employees are entered yet"), url=url_of("employee_upload"), label=_("Import"))
     words = {"missing": missing, "all": people.count()}
     text = _("%(missing)s of %(all)s users are linked to no employee; “Check sender” would refuse their mail") % words
     return Step(done=False, text=text, url=url_of("employees"), label=_("Link"))
@@ -225,14 +282,14 @@ def _leavers(tenant: Tenant) -> Step:
     return Step(done=False, text=text % {"count": count}, url=f"{url_of('users')}#still-named", label=_("Decide"))
 
 
-def _redirect(reader: User, settings: str) -> Step:
+def _redirect(reader: User, page: str) -> Step:
     redirect = redirect_of(reader)
     if redirect is None or not redirect.active:
         return Step(done=True, text=_("Redirect mode is off: mail goes to its recipients"))
     text = _("Redirect mode is on: mail goes to %(addresses)s only") % {"addresses": ", ".join(redirect.addresses)}
     if not redirect.readable:
         text = say_refusal(Refusal.REDIRECT_UNREADABLE)
-    return Step(done=False, text=text, url=settings, label=_("Change"))
+    return Step(done=False, text=text, url=page, label=_("Change"))
 
 
 def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:

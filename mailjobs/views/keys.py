@@ -16,6 +16,7 @@ from mailjobs import keys
 from mailjobs.api.described import operations, schemas
 from mailjobs.keys import Scope
 from mailjobs.models import ApiKey
+from mailsettings.access import knows_password
 from mailsettings.core.header_text import has_invisible_character
 from mailsettings.models import User
 from mailsettings.portal import Page
@@ -68,7 +69,7 @@ class KeyForm(forms.Form):
     @sensitive_variables()
     def clean_password(self) -> str:
         password = str(self.cleaned_data["password"])
-        if not self.reader.check_password(password):
+        if not knows_password(self.reader, password):
             raise forms.ValidationError(_("This is not your log-in password."))
         return password
 

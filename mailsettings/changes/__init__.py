@@ -21,6 +21,7 @@ from mailsettings.changes.book import (
     Trust,
     after_tightening,
     audit,
+    is_sensitive,
     own_values,
 )
 from mailsettings.changes.parameters import (
@@ -41,9 +42,10 @@ from mailsettings.changes.people import (
     save_user,
     set_deputy,
     set_password,
+    shut_out,
 )
 from mailsettings.changes.secrets import forget_secret, save_secret, secret_fits, secrets_of, warn_of_stale_secrets
-from mailsettings.changes.tenants import save_locks, save_tenant, warn_of_ignored
+from mailsettings.changes.tenants import let_firm_read, save_locks, save_tenant, warn_of_ignored
 from mailsettings.changes.vanishing import (
     Lost,
     lost_senders,
@@ -68,6 +70,8 @@ __all__ = [
     "clean_values",
     "departures",
     "forget_secret",
+    "is_sensitive",
+    "let_firm_read",
     "lost_senders",
     "move_stage",
     "moves_sender",
@@ -95,6 +99,7 @@ __all__ = [
     "sender_from_employee",
     "set_deputy",
     "set_password",
+    "shut_out",
     "sync_sender",
     "template_objections",
     "warn_of_ignored",

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from mailsettings import audit_chain, policy_lock
 from mailsettings.core.addresses import AddressInvalid, parse_recipient, parse_sender
+from mailsettings.core.send_systems import Role
 from mailsettings.models import ClaimedAddress, EmailAccount, ParameterSet, Tenant, User
 from mailsettings.scope import all_tenants
 from mailsettings.wording import say_address_fault
@@ -70,6 +71,7 @@ class Book:
     records: list[Record] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     tightened: set[int] = field(default_factory=set)
+    invited: list[User] = field(default_factory=list)  # who is to get an invitation by mail
 
     def note(self, tenant: Tenant | None, action: str, subject: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """Record and audit a change, if it is one."""
@@ -94,6 +96,24 @@ class Book:
 def audit(actor: str, tenant: Tenant | None, action: str, subject: str, after: Mapping[str, Any]) -> None:
     """Write down what somebody did that is no change of settings (Z16)."""
     audit_chain.record(actor, tenant, action, subject, before={}, after=after)
+
+
+def is_sensitive(book: Book) -> bool:
+    """Whether a book holds what asks for the password again (Z13): secrets, roles, log-ins.
+
+    Redirect off asks for it each time, at its own field.
+    """
+    return any(_is_sensitive(record) for record in book.records)
+
+
+def _is_sensitive(record: Record) -> bool:
+    match record.action:
+        case "secret" | "consent" | "log-in password":
+            return True
+        case "user":
+            return "role" in record.after and (bool(record.before) or Role(str(record.after["role"])).administers)
+        case _:
+            return False
 
 
 def _settle_policies(tenants: Sequence[int]) -> None:

@@ -27,6 +27,8 @@ COM_ROLES = (Role.COM_ADMIN, Role.COM_USER, Role.SERVICE_USER)
 
 # Called after COMMIT with a user who was deactivated, or activated again: whoever keeps something of theirs passes it on (T6).
 departures: list[Callable[[User], None]] = []
+# Called in the transaction in which a user's password is taken away: whoever keeps other ways to log in forgets them.
+shut_out: list[Callable[[User], None]] = []
 _AUDITED = ("name", "email", "role", "is_active", "language")
 
 
@@ -129,6 +131,8 @@ def set_password(book: Book, user: User, password: str | None) -> None:
         return
     user.set_password(password)
     user.save(update_fields=["password"])
+    for forget in shut_out if password is None else ():
+        forget(user)
     before, after = ({}, {"changed": True}) if password is not None else ({"set": True}, {})
     book.note(user.tenant, "log-in password", user.login, before, after)
 

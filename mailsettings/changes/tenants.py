@@ -46,6 +46,17 @@ def save_locks(book: Book, tenant: Tenant, *, locked: Sequence[str], locked_by_o
     return current
 
 
+def let_firm_read(book: Book, tenant: Tenant, *, allowed: bool) -> None:
+    """A Com customer's word on whether its firm may read body and attachments of its mails (T7); only its own people say it."""
+    if not tenant.is_com_customer:
+        raise ValueError("a firm reads its own letters")
+    known = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    before = picture(known, "firm_reads_letters")
+    known.firm_reads_letters = allowed
+    known.save(update_fields=["firm_reads_letters"])
+    book.note(known, "letters for the firm", known.slug, before, picture(known, "firm_reads_letters"))
+
+
 def warn_of_ignored(book: Book, owner: Owner) -> None:
     """T5: say which of an owner's values are ignored, and who has locked them; an import calls it, forms offer no such field."""
     locks = ignored_at(owner)

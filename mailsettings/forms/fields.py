@@ -55,6 +55,8 @@ class ObjectingForm(forms.Form):
     """
 
     foresight: Foresight | None = None
+    unconfirmed = False  # the reader's password must be typed first (`portal.write`)
+    wrong_password = False  # the one that was typed is not right
 
     def __init__(self, data: QueryDict | None = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(_with_kept_secrets(data), *args, **kwargs)

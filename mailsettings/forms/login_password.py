@@ -4,6 +4,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
+from mailsettings.access import knows_password
 from mailsettings.models import User
 
 LOGIN_PASSWORD = "login_password"  # noqa: S105 (a field, no secret)
@@ -22,5 +23,5 @@ def ask_login_password(form: forms.Form, reader: User) -> None:
     typed = form.data.get(LOGIN_PASSWORD, "")
     if not typed:
         form.add_error(LOGIN_PASSWORD, _("Enter your log-in password to switch the redirect mode off."))
-    elif not reader.check_password(typed):
+    elif not knows_password(reader, typed):
         form.add_error(LOGIN_PASSWORD, _("This is not your log-in password."))

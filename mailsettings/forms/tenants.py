@@ -24,6 +24,16 @@ POLICY_SENTENCES = {
 }
 
 
+_FIRST_PERSON = ("login", "person", "email")  # of a new Com customer
+
+
+def refuse_taken_login(login: str) -> None:
+    """User IDs are unique in the whole portal. Raises Refused."""
+    if User.objects.filter(login=login).exists():
+        message = _("The user ID %(id)s is taken; user IDs are unique in the whole portal. Choose another.")
+        raise Refused([Objection("login", "exists", message % {"id": login})])
+
+
 class _TenantForm(ObjectingForm):
     """What firms and Com customers have in common."""
 
@@ -77,9 +87,33 @@ class ComCustomerForm(_TenantForm):
         help_text=gettext_lazy("Where a Com user has no sender address of their own, the firm's general one would be used."),
     )
 
+    person = forms.CharField(
+        label=gettext_lazy("Name"), max_length=200, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    login = login_field()
+    email = contact_field()
+
     def __init__(self, firm: Tenant, tenant: Tenant | None, data: QueryDict | None = None) -> None:
         self.firm = firm
         super().__init__(tenant, data)
+        self.fields["login"].required = False
+        for name in _FIRST_PERSON if tenant is not None else ():
+            del self.fields[name]
+
+    @property
+    def grouped_fields(self) -> list[dict[str, Any]]:
+        groups = [self.group(_("Com customer"), ["slug", "name", "sends_as_firm"])]
+        if self.tenant is None:
+            text = _("Gets an invitation by mail and sets everything else up. Leave empty to do that later.")
+            groups.append(self.group(_("First administrator"), list(_FIRST_PERSON), text=text))
+        return groups
+
+    def clean(self) -> None:
+        """Either nobody is named, or somebody who can be invited."""
+        given = [name for name in _FIRST_PERSON if self.cleaned_data.get(name)]
+        for name in _FIRST_PERSON if given and self.tenant is None else ():
+            if name not in given and name not in self.errors:
+                self.add_error(name, _("The first administrator needs a name, a user ID and an e-mail address."))
 
     def _known(self, tenant: Tenant) -> dict[str, Any]:
         return {**super()._known(tenant), "sends_as_firm": tenant.sends_as_firm}
@@ -87,7 +121,7 @@ class ComCustomerForm(_TenantForm):
     def _save(self, book: Book) -> Tenant:
         self._refuse_taken()
         data = self.cleaned_data
-        return changes.save_tenant(
+        made = changes.save_tenant(
             book,
             slug=data["slug"],
             name=data["name"],
@@ -95,6 +129,37 @@ class ComCustomerForm(_TenantForm):
             firm=self.firm,
             sends_as_firm=data["sends_as_firm"],
         )
+        if data.get("login"):
+            refuse_taken_login(data["login"])
+            book.invited.append(
+                changes.save_user(
+                    book,
+                    login=data["login"],
+                    name=data["person"],
+                    role=Role.COM_ADMIN,
+                    tenant=made,
+                    email=data["email"],
+                )
+            )
+        return made
+
+
+class FirmViewForm(ObjectingForm):
+    """Whether the firm may read the letters of its Com customer."""
+
+    firm_reads_letters = forms.BooleanField(
+        label=gettext_lazy("Our firm may read text and attachments of our mails"),
+        required=False,
+        help_text=gettext_lazy("For example while it helps with an error. It can be taken back at any time."),
+    )
+
+    def __init__(self, tenant: Tenant, data: QueryDict | None = None, **more: Any) -> None:
+        self.tenant = tenant
+        super().__init__(data, **more)
+
+    def save(self, book: Book) -> None:
+        """Write it, audited; inside a transaction."""
+        changes.let_firm_read(book, self.tenant, allowed=self.cleaned_data["firm_reads_letters"])
 
 
 class FirmForm(_TenantForm):
@@ -115,8 +180,9 @@ class NewFirmForm(FirmForm):
         label=gettext_lazy("Password"),
         strip=False,
         max_length=MAX_PASSWORD,
+        required=False,
         help_text=gettext_lazy(
-            "12 characters or more. Hand it over in person; the administrator can change it after the log-in."
+            "12 characters or more, to hand over in person. Empty: the administrator gets an invitation by mail and chooses one."
         ),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
@@ -133,6 +199,8 @@ class NewFirmForm(FirmForm):
         """The password is a good one."""
         data = self.cleaned_data
         somebody = User(login=data.get("login", ""), name=data.get("person", ""), email=data.get("email", ""))
+        if not data.get("password") and not data.get("email") and "email" not in self.errors:
+            self.add_error("email", _("The invitation needs an e-mail address."))
         if data.get("password"):
             try:
                 validate_password(data["password"], somebody)
@@ -141,17 +209,17 @@ class NewFirmForm(FirmForm):
 
     def _save(self, book: Book) -> Tenant:
         data = self.cleaned_data
-        if User.objects.filter(login=data["login"]).exists():
-            message = _("The user ID %(id)s is taken; user IDs are unique in the whole portal. Choose another.")
-            raise Refused([Objection("login", "exists", message % {"id": data["login"]})])
+        refuse_taken_login(data["login"])
         firm = super()._save(book)
-        changes.save_user(
+        saved = changes.save_user(
             book,
             login=data["login"],
             name=data["person"],
             role=Role.FIRM_ADMIN,
             tenant=firm,
             email=data["email"],
-            password=data["password"],
+            password=data["password"] or None,
         )
+        if not data["password"]:
+            book.invited.append(saved)
         return firm

@@ -43,6 +43,11 @@ class UserForm(ObjectingForm):
         max_length=MAX_PASSWORD,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+    invite = forms.BooleanField(
+        label=gettext_lazy("Invite by mail"),
+        required=False,
+        help_text=gettext_lazy("A link to the e-mail address above, with which this person chooses the password."),
+    )
     no_password = forms.BooleanField(
         label=gettext_lazy("Take the password away"),
         required=False,
@@ -74,6 +79,7 @@ class UserForm(ObjectingForm):
         self._offer(user)
         if user is not None:
             self.fields["login"].disabled = True
+            del self.fields["invite"]  # its own page invites again
         if user == reader:
             for name in ("role", "is_active"):
                 self.fields[name].disabled = True
@@ -103,12 +109,17 @@ class UserForm(ObjectingForm):
     def grouped_fields(self) -> list[dict[str, Any]]:
         return [
             self.group(_("User"), ["login", "name", "email", "role", "language"]),
-            self.group(_("Log-in"), ["password", "no_password", "is_active"]),
+            self.group(_("Log-in"), ["invite", "password", "no_password", "is_active"]),
             self.group(_("Deputy"), ["deputy"]),
         ]
 
     def clean(self) -> None:
-        """A password is a good one, and not set and taken away at once."""
+        """A password is a good one, and not set and taken away at once; who is invited has an address and can log in."""
+        if self.cleaned_data.get("invite"):
+            if not self.cleaned_data.get("email") and "email" not in self.errors:
+                self.add_error("email", _("The invitation needs an e-mail address."))
+            if self.cleaned_data.get("role") == Role.SERVICE_USER:
+                self.add_error("invite", _("Nobody logs in as a batch user: there is nobody to invite."))
         typed = self.cleaned_data.get("password")
         if not typed:
             return
@@ -143,6 +154,8 @@ class UserForm(ObjectingForm):
         if saved.deputy != data["deputy"]:
             changes.refuse_deputy(saved, data["deputy"])
             changes.set_deputy(book, saved, data["deputy"])
+        if data.get("invite"):
+            book.invited.append(saved)
         if data["password"] or data.get("no_password"):
             changes.set_password(book, saved, data["password"] or None)
         return saved

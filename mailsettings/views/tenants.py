@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from mailsettings.access import Right
 from mailsettings.changes import Book
-from mailsettings.forms.tenants import ComCustomerForm, FirmForm, NewFirmForm
+from mailsettings.forms.tenants import ComCustomerForm, FirmForm, FirmViewForm, NewFirmForm
 from mailsettings.models import Tenant
 from mailsettings.portal import SettingsPage, write
 
@@ -49,6 +49,29 @@ class FirmNew(SettingsPage):
         return self.show(form=form, firm=None, back=reverse("com_customers"))
 
     post = get
+
+
+class FirmView(SettingsPage):
+    """What a Com customer's firm sees of its mails, and whether it may read the letters: its own administrators say so (T7)."""
+
+    template_name = "mailsettings/firm_view.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        tenant = self._own()
+        initial = {"firm_reads_letters": tenant.firm_reads_letters}
+        form = FirmViewForm(tenant, request.POST if request.method == "POST" else None, initial=initial)
+        if form.is_bound and write(request, form):
+            return redirect("firm_view")
+        return self.show(form=form, own=tenant)
+
+    post = get
+
+    def _own(self) -> Tenant:
+        """The reader's own Com customer; the firm's people and the operator have no say in it."""
+        tenant = self.reader.tenant
+        if tenant is None or not tenant.is_com_customer:
+            raise Http404
+        return tenant
 
 
 class TenantEdit(SettingsPage):

@@ -21,6 +21,7 @@ from django.db import connections
 from diagnostics import sink
 from diagnostics.demo import load_demo
 from diagnostics.processes import Child, GaveUp, Supervisor
+from mailjobs.people.first import first_token, nobody_yet
 from mailsettings import demo
 from mailsettings.installation import copied_from
 
@@ -76,6 +77,11 @@ class Command(BaseCommand):
             known = set(user.objects.values_list(user.USERNAME_FIELD, flat=True))
             lines += [f"    {login:<20} {role}" for login, role in demo.LOGINS if login in known]
             lines += [f"    Password of all of them: {demo.PASSWORD}"]
+            connections.close_all()
+        if nobody_yet():
+            where = f"http://{reachable(bind)}:{port}/accounts/first/"
+            lines += ["Nobody can log in yet. Become the first operator with this link, which serves once:"]
+            lines += [f"    {where}?token={first_token()}"]
             connections.close_all()
         if settings.SMTP_SINK_DIR:
             lines += [f"Test mail server: {sink.HOST}:{settings.SMTP_SINK_PORT}, mails in {Path(settings.SMTP_SINK_DIR) / 'new'}"]
