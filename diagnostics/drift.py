@@ -72,11 +72,11 @@ def _due() -> list[Candidate]:
     rows = SharedConnection.objects.filter(pk__in=ids.values()).exclude(checked_at__gt=Now() - FRESH).order_by("checked_at", "pk")
     settings = Settings()
     keys = {pk: key for key, pk in ids.items()}
-    found = [_candidate(settings, row, known[keys[row.pk]]) for row in rows if row.pk not in stopped]
+    found = [candidate_of(settings, row, known[keys[row.pk]]) for row in rows if row.pk not in stopped]
     return [candidate for candidate in found if candidate is not None]
 
 
-def _candidate(settings: Settings, row: SharedConnection, known: Known) -> Candidate | None:
+def candidate_of(settings: Settings, row: SharedConnection, known: Known) -> Candidate | None:
     connection = known.connection
     if refuse_relay(known.facts, connection, known.account):
         return None

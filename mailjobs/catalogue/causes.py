@@ -212,10 +212,7 @@ CAUSES: Final[Mapping[str, Words]] = {
     "token_refused": Words(
         _ADMIN,
         _("The server or the authority does not accept the portal's registration or token."),
-        _(
-            "Check tenant, client ID and secret of the app registration, its permissions, and whether the mailbox is "
-            "the right one."
-        ),
+        _("Check tenant, client ID and secret of the app registration, its permissions, and whether the mailbox is right."),
     ),
     "sender_refused": Words(
         _PROVIDER,

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mailjobs.catalogue.exchange import HOUSE
 from mailjobs.catalogue.hosters import HOSTERS
 from mailjobs.catalogue.microsoft import MICROSOFT
 from mailjobs.catalogue.saying import ProviderSaying
@@ -10,4 +11,4 @@ from mailjobs.catalogue.web_services import WEB_SERVICES
 
 __all__ = ["SAYINGS", "ProviderSaying"]
 
-SAYINGS: Final[tuple[ProviderSaying, ...]] = (*WEB_SERVICES, *MICROSOFT, *HOSTERS, *SERVERS)
+SAYINGS: Final[tuple[ProviderSaying, ...]] = (*WEB_SERVICES, *MICROSOFT, *HOUSE, *HOSTERS, *SERVERS)
