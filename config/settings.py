@@ -51,9 +51,14 @@ SYSTEM_EMAIL_FROM = env.str("SYSTEM_EMAIL_FROM", default="Postausgang <postausga
 # The wire: networks that no tenant setting needs to allow. Empty in production.
 OUTBOUND_ALLOWED_NETWORKS = env.list("OUTBOUND_ALLOWED_NETWORKS", default=["127.0.0.0/8", "::1/128"] if EMBEDDED else [])
 OUTBOUND_CA_FILE = env.str("OUTBOUND_CA_FILE", default="")
+DNS_RESOLVER = env.str(
+    "DNS_RESOLVER", default=""
+)  # host:port, which the checks of senders' domains ask; empty: the machine's own
 RETRY_TIME_FACTOR = env.float("RETRY_TIME_FACTOR", default=1.0)
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=30)
 PENDING_CAP = env.int("PENDING_CAP", default=250_000)  # mails that one tenant may have waiting
+API_KEY_PER_MINUTE = env.int("API_KEY_PER_MINUTE", default=600)  # requests; a batch of 1,000 mails is one
+API_TENANT_PER_MINUTE = env.int("API_TENANT_PER_MINUTE", default=3000)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=5.0)
 EHLO_NAME = env.str("EHLO_NAME", default="")  # empty: the address literal of the connection, which names nobody (T1)
 SMTP_SINK_DIR = env.str("SMTP_SINK_DIR", default="")  # where the local test mail server stores; shows the test mailbox page
@@ -230,6 +235,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat")
 CELERY_BEAT_SCHEDULE = {
     "purge": {"task": "mailjobs.purge", "schedule": 3600.0},
+    "drift watch": {"task": "diagnostics.watch_connections", "schedule": 600.0},
     "delay notices": {"task": "mailjobs.delay_notices", "schedule": 60.0},
 }
 

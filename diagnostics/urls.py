@@ -2,9 +2,18 @@
 
 from django.urls import path
 
+from diagnostics.advisor_views import Advisor
 from diagnostics.views import TestLetter, TestLetterAttachment, TestLetterPreview, TestMailbox
 
 urlpatterns = [
+    path("advisor/", Advisor.as_view(), name="advisor"),
+from diagnostics.views.diagnosis import Choose, Course, Report
+from diagnostics.views.mailbox import TestLetter, TestLetterAttachment, TestLetterPreview, TestMailbox
+
+urlpatterns = [
+    path("diagnosis/", Choose.as_view(), name="diagnosis"),
+    path("diagnosis/<int:pk>/", Course.as_view(), name="diagnosis_of"),
+    path("diagnosis/<int:pk>/report/", Report.as_view(), name="diagnosis_report"),
     path("test-mailbox/", TestMailbox.as_view(), name="test_mailbox"),
     path("test-mailbox/<str:name>/", TestLetter.as_view(), name="test_letter"),
     path("test-mailbox/<str:name>/preview/", TestLetterPreview.as_view(), name="test_letter_preview"),

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 IDLE_SECONDS = 2.0  # how long a session waits for another mail before it is closed
 ASK_AGAIN_SECONDS = 1.0  # after another worker was found to have all sessions
 KEPT_SECONDS = 0.02  # how long a result may wait to be written down with the next mark
+TRIAL_PATIENCE = 15.0  # for the reply to a test mail: a person waits for it
 SHORT_WAIT = 3.0  # for a limit per minute: longer ones are not waited for with a leased mail
 
 
@@ -299,23 +300,30 @@ class Line:
         return True
 
     async def _hand_over(self, ready: Ready, session: Session, seat: Seat) -> HandOver:
-        """Raises TransportError where a direct mail has not come to its body in time (S2); after that there is no hurry."""
+        """Raises TransportError where a direct mail has not come to its body in time (S2), or a test mail got no reply to it soon
+        after; for all others there is no hurry then.
+        """
         job, route = ready.job, ready.route
+        patience = TRIAL_PATIENCE if job.lane == Lane.DIAGNOSIS else None
+        marked = False
         mark = queue.Mark(job.pk, job.epoch, route.tenant_ids, route.policy_stamp, self.connection, route.unknown_policy)
         write = self._engine.write
         try:
             async with asyncio.timeout_at(self._engine.direct_deadline) as limit:
 
                 async def before_body() -> bool:
+                    nonlocal marked
                     limit.reschedule(None)
                     seat.record()
                     marked = await write(mark)
+                    if patience is not None:
+                        limit.reschedule(asyncio.get_running_loop().time() + patience)
                     await seat.recorded()  # at most one mail of a session is on the wire and not recorded
                     return marked
 
                 return await session.submit(ready.envelope, ready.parts, size=job.size, before_body=before_body)
         except TimeoutError as late:
-            raise TransportError(phase=Phase.MAIL, trouble=Trouble.TIMEOUT) from late
+            raise TransportError(phase=Phase.BODY if marked else Phase.MAIL, trouble=Trouble.TIMEOUT) from late
 
     def _settle(self, ready: Ready, handover: HandOver) -> Outcome:
         job = ready.job
@@ -351,6 +359,7 @@ class Line:
             dialogue=way.dialogue,
             worker=self._engine.name,
             keep=route.keep,
+            copy=route.sent_copy,
             due_in=due_in(job, outcome),
             use=way.use,
             recipients=ready.recipients,

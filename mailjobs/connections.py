@@ -31,7 +31,10 @@ class Known:
     per_minute: int | None
     per_day: int | None
     firms: bool  # its login is the firm's
+    facts: Facts  # of the first place
+    account: AccountFacts | None
     places: list[tuple[str, str]] = field(default_factory=list)
+    tenants: list[int] = field(default_factory=list)  # whose it is: of the firm's login the firm alone
 
     @property
     def preset(self) -> Preset:
@@ -65,6 +68,11 @@ def known_at(tenant: Tenant) -> dict[str, Known]:
     return {key: known for key, known in _known([tenant]).items() if not tenant.is_com_customer or not known.firms}
 
 
+def known_everywhere() -> dict[str, Known]:
+    """Key → connection, of the whole installation."""
+    return _known(list(Tenant.objects.select_related("firm")))
+
+
 def shared_with(reader: User, known: dict[str, Known]) -> QuerySet[SharedConnection]:
     """The rows that this reader may see and release: an operator all, others those that their settings name."""
     rows = SharedConnection.objects.order_by("key")
@@ -95,7 +103,7 @@ def _known(tenants: Sequence[Tenant]) -> dict[str, Known]:
         if tenant.pk in naming or tenant.pk in users or not tenant.is_com_customer:
             world = world_of(tenant, users.get(tenant.pk, []), in_use={})
             for facts, account, place in _cases(world):
-                _add(found, facts, account, (tenant.name, place))
+                _add(found, facts, account, tenant, place)
     return found
 
 
@@ -111,7 +119,7 @@ def _cases(world: World) -> Iterator[tuple[Facts, AccountFacts | None, str]]:
         yield world.facts_for(login, Request()), None, login
 
 
-def _add(found: dict[str, Known], facts: Facts, account: AccountFacts | None, place: tuple[str, str]) -> None:
+def _add(found: dict[str, Known], facts: Facts, account: AccountFacts | None, tenant: Tenant, name: str) -> None:
     connection = decide_relay(facts, account).connection
     if connection is None:
         return
@@ -123,7 +131,12 @@ def _add(found: dict[str, Known], facts: Facts, account: AccountFacts | None, pl
             per_minute=_number(facts, connection, "per_minute"),
             per_day=_number(facts, connection, "per_day"),
             firms=connection.level == ParameterLevel.FIRM,
+            facts=facts,
+            account=account,
         )
+    place, owner = (tenant.name, name), tenant.firm_id if connection.level == ParameterLevel.FIRM else None
+    if (owner or tenant.pk) not in found[key].tenants:
+        found[key].tenants.append(owner or tenant.pk)
     if place not in found[key].places:
         found[key].places.append(place)
 

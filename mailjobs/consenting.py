@@ -13,6 +13,7 @@ from mailjobs.routing import networks_of
 from mailjobs.transports.oauth import Asked, Token, consent_address, token_for_code
 from mailsettings.changes import Book, Owner, forget_secret, secrets_of
 from mailsettings.changes.secrets import level_of, save_consent
+from mailsettings.core.mailboxes import server_of
 from mailsettings.core.parameters import Layer, resolve
 from mailsettings.core.relay import GRAPH, OAUTH_CONSENT, OAUTH_SECRET, oauth_binding
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials, Over, SendSystem
@@ -59,7 +60,8 @@ def place_of(owner: Owner) -> Place:
     system = SEND_SYSTEMS[number]
     authority, tenant, client = (holder.text(key) for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))
     graph_url = (holder.text("graph_url") or GRAPH) if system.over is Over.GRAPH else ""
-    where = authority_of(authority, tenant)
+    where, imap = authority_of(authority, tenant), server_of(level) is not None
+    scope = mailbox_scope(authority, graph_url, imap=imap)
     return Place(
         owner=owner,
         name=holder.owner,
@@ -67,8 +69,8 @@ def place_of(owner: Owner) -> Place:
         authority=where,
         client_id=client,
         mailbox=holder.text("smtp_user"),
-        scope=consent_scope(authority, graph_url),
-        source=TokenSource(where.token_url, client, mailbox_scope(authority, graph_url), holder.owner, oauth_binding(level)),
+        scope=consent_scope(authority, graph_url, imap=imap),
+        source=TokenSource(where.token_url, client, scope, holder.owner, oauth_binding(level)),
         endpoint=Endpoint(
             host="",
             port=443,

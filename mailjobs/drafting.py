@@ -10,20 +10,20 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from mailjobs import draft_queue, notices, sharing, tokens
+from mailjobs import draft_queue, mailboxes, notices, tokens
 from mailjobs.collecting import Database
-from mailjobs.core.envelope import Phase, TransportError, Trouble
+from mailjobs.core.envelope import Endpoint, TransportError, Trouble
 from mailjobs.core.plan import Hold
 from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.core.retry import given_up, next_try
 from mailjobs.drafts import Withheld, eml_of, redirected_now
 from mailjobs.mailboxes import Missing, NoMailbox, Target, target_of
 from mailjobs.models import FrozenMail, MailDraft, MailJob, StateChoices
-from mailjobs.transports.drafts_imap import Placed, put_draft
-from mailjobs.transports.graph import GraphSession
+from mailjobs.transports import web_session
+from mailjobs.transports.imap_folders import DRAFTS, Placed, put_mail
+from mailjobs.transports.web_session import MailboxSession
 from mailsettings import policy_lock
 from mailsettings.changes import audit
-from mailsettings.core.send_systems import Over
 from mailsettings.models import User
 
 log = structlog.get_logger(__name__)
@@ -118,14 +118,14 @@ async def _try(draft: MailDraft, database: Database, *, by_itself: bool) -> _Fai
     except NoMailbox as none:
         missing = none.missing is Missing.NO_MAILBOX
         return _Failure(NO_MAILBOX if missing else NEEDS_PASSWORD, silent=missing)
-    if by_itself and await database(_is_refused, target):
+    if by_itself and await database(mailboxes.is_refused, target):
         return _Failure(LOGIN_PAUSED, temporary=True)
     ready = _Ready(draft, database)
     try:
-        placed = await (_over_graph if target.over is Over.GRAPH else _over_imap)(draft, target, ready, database)
+        placed = await (_over_imap if target.over is None else _over_web)(draft, target, ready, database)
     except TransportError as error:
-        if _refuses_login(error):
-            await database(_pause, target, str(error))
+        if mailboxes.refuses_login(error):
+            await database(mailboxes.pause, target, str(error))
         raise
     if placed is None:
         return _Failure(ready.withheld, silent=ready.withheld == NOT_WAITING)
@@ -146,23 +146,24 @@ class _Ready:
 
 
 async def _over_imap(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
-    return await put_draft(target.endpoint, ready, message_id=draft.job.message_id, look_first=draft.uncertain)
+    async def put(endpoint: Endpoint) -> Placed | None:
+        return await put_mail(endpoint, DRAFTS, ready, message_id=draft.job.message_id, look_first=draft.uncertain)
+
+    return await tokens.logged_in(target.endpoint, database, put)
 
 
-async def _over_graph(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
+async def _over_web(draft: MailDraft, target: Target, ready: _Ready, database: Database) -> Placed | None:
+    message_id, sender = draft.job.message_id, draft.job.sender_address
     session = await tokens.open_session(target.endpoint, database)
     try:
-        if not isinstance(session, GraphSession):
+        if not isinstance(session, MailboxSession):
             raise TypeError(session)
+        if draft.uncertain and await session.find(message_id, sender, web_session.DRAFTS):
+            return Placed("", found=True)
         octets = await ready()
         if octets is None:
             return None
-        try:
-            await session.put_draft(draft.job.sender_address, octets)
-        except TransportError as error:
-            if error.reply is None:  # whether it is there, only the mailbox shows
-                raise TransportError(phase=Phase.BODY, trouble=error.trouble, detail=error.detail) from error
-            raise
+        await session.put_draft(sender, octets)
         return Placed("")
     finally:
         await session.close()
@@ -188,16 +189,17 @@ def _ready(draft: MailDraft) -> tuple[bytes | None, str]:
 
 def _placed(draft: MailDraft, target: Target, placed: Placed) -> None:
     if draft_queue.placed(draft, mailbox=target.name, folder=placed.folder):
-        sharing.opened(_connection(target), target.fingerprint)
+        mailboxes.went_well(target)
         draft_queue.hurry(draft.job.user_id)
 
 
 def _settle(draft: MailDraft, failure: _Failure, by_itself: bool) -> None:
-    """Tried again later by a worker where that may help; what somebody waits for is tried once (S2)."""
+    """Tried again later by a worker where that may help, what is in doubt is looked up first; what somebody waits for is tried
+    once (S2).
+    """
     uncertain = failure.uncertain and draft_queue.is_on_wire(draft)
     late = given_up(draft.wanted_at, timezone.now(), GIVE_UP_HOURS)
-    in_doubt = uncertain and _can_be_looked_up(draft)
-    if by_itself and (failure.temporary or in_doubt) and not late:
+    if by_itself and (failure.temporary or uncertain) and not late:
         wait = next_try(draft.tries, random.uniform(0.5, 1.5), settings.RETRY_TIME_FACTOR)  # noqa: S311 (no secret)
         draft_queue.again(draft, failure.error, wait, uncertain=uncertain or draft.uncertain)
         return
@@ -206,34 +208,8 @@ def _settle(draft: MailDraft, failure: _Failure, by_itself: bool) -> None:
             notices.tell_undrafted(draft.job, failure.error)
 
 
-def _can_be_looked_up(draft: MailDraft) -> bool:
-    """Over IMAP the next try finds a draft that is there already; Graph's is not looked for, and could be there twice."""
-    try:
-        return target_of(draft.job).over is None
-    except NoMailbox:
-        return False
-
-
 def _failure_of(error: TransportError) -> _Failure:
     means = classify(error.phase, error.reply, error.trouble)
     if means is ReplyClass.LOST_IN_BODY:
         return _Failure(str(error), uncertain=True)
     return _Failure(str(error), temporary=means in _TRIED_AGAIN)
-
-
-def _refuses_login(error: TransportError) -> bool:
-    return classify(error.phase, error.reply, error.trouble) is ReplyClass.LOGIN_REFUSED
-
-
-def _is_refused(target: Target) -> bool:
-    """Whether just these settings were refused before: nothing tries them again by itself (J8)."""
-    connection = _connection(target)
-    return sharing.refused_settings([connection]).get(connection) == target.fingerprint
-
-
-def _pause(target: Target, error: str) -> None:
-    sharing.pause(_connection(target), target.fingerprint, error)
-
-
-def _connection(target: Target) -> int:
-    return sharing.ids_of([target.login])[target.login]

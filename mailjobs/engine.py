@@ -18,11 +18,12 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.utils import timezone
 
-from mailjobs import draft_queue, drafting, finishing, holds, incidents, keeping, lost, preparation, queue, sharing, workers
+from mailjobs import errands, finishing, holds, incidents, keeping, lost, preparation, queue, sharing, workers
 from mailjobs.carrying import Line
 from mailjobs.collecting import Collector, Database
 from mailjobs.core.lifecycle import Outcome, State
 from mailjobs.core.reply import ReplyClass
+from mailjobs.errands import ERRANDS, Errand
 from mailjobs.judging import Barred, Held
 from mailjobs.models import MailJob
 from mailjobs.preparation import Prepared, Ready, Waiting
@@ -185,7 +186,7 @@ class Engine:
         self._turn = 0
         self._owed: list[queue.Owed] = []
         self.sessions, self.closed_sessions = set[int](), set[int]()
-        self._drafting: asyncio.Task[None] | None = None
+        self._errands: dict[str, asyncio.Task[None]] = {}
         self.direct_deadline = self._loop.time() + DIRECT_SECONDS if self.only is not None else None
         keeper = asyncio.create_task(self._keep_alive())
         try:
@@ -194,7 +195,7 @@ class Engine:
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await self._close_lines()
-            await self._end_drafting()
+            await asyncio.gather(*self._errands.values(), return_exceptions=True)
             await self._sign_off()
             for database in (self.database, self._writer):
                 await asyncio.to_thread(database.close)
@@ -229,14 +230,14 @@ class Engine:
             await self.database(_sweep)
             self._last_sweep = time.monotonic()
             claimed = claimed or await self._refill(None)
-            await self._drafts_are_left(until_empty=False)  # also where mail never ends
+            await self._errands_are_left(until_empty=False, swept=True)  # also where mail never ends
         if self.only is not None:
             self._remaining = self._sent_back()
         if claimed or self._remaining or self._again:
             if claimed and not self._sated:
                 await self._rest(_BUSY)  # nothing else is due: what was claimed goes first
             return False
-        if await self._drafts_are_left(until_empty=until_empty):
+        if await self._errands_are_left(until_empty=until_empty):
             await asyncio.sleep(_BUSY)
             return False
         if until_empty and not self._held and (self.only is not None or not await self.database(queue.anything_left)):
@@ -253,25 +254,24 @@ class Engine:
             await self.database(sharing.close_sessions, closed)
             self.closed_sessions.difference_update(closed)
 
-    async def _drafts_are_left(self, *, until_empty: bool) -> bool:
-        """See that drafts are put beside the mails; whether the engine must wait for them before it is done."""
-        if self.only is not None:
-            return False
-        if self._drafting is None or self._drafting.done():
-            if not await self.database(draft_queue.anything_due):
-                return until_empty and await self.database(draft_queue.anything_left)
-            self._drafting = asyncio.create_task(self._put_drafts())
+    async def _errands_are_left(self, *, until_empty: bool, swept: bool = False) -> bool:
+        """See that what is to be done in mailboxes is done beside the mails; whether the engine must wait for it to be done."""
+        wanted = () if self.only is not None else ERRANDS
+        return any([await self._is_left(each, until_empty) for each in wanted if each.hurried or swept or until_empty])
+
+    async def _is_left(self, errand: Errand, until_empty: bool) -> bool:
+        task = self._errands.get(errand.name)
+        if task is None or task.done():
+            if not await self.database(errand.due):
+                return until_empty and await self.database(errand.left)
+            self._errands[errand.name] = asyncio.create_task(self._do(errand))
         return until_empty
 
-    async def _put_drafts(self) -> None:
+    async def _do(self, errand: Errand) -> None:
         try:
-            await drafting.put_due(self.database, lambda: self.ending)
+            await errand.work(self.database, lambda: self.ending)
         except Exception:
-            log.exception("drafts could not be put; the engine looks again", engine=self.name)
-
-    async def _end_drafting(self) -> None:
-        if self._drafting is not None:
-            await asyncio.gather(self._drafting, return_exceptions=True)
+            log.exception("something was not done in a mailbox; the engine looks again", errand=errand.name, engine=self.name)
 
     def _sent_back(self) -> tuple[int, ...]:
         """The direct jobs to try once more, while there is time (S2)."""
@@ -355,7 +355,7 @@ def _sweep() -> None:
     if copied_from() is None:
         lost.bury()
         lost.reap()
-        draft_queue.reap()
+        errands.reap()
         sharing.sweep()
         preparation.look_again()
         keeping.give_up()

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
 
-from mailjobs import handed_over, queue, sharing
+from mailjobs import handed_over, queue, sent_queue, sharing
 from mailjobs.core.envelope import Reply
 from mailjobs.core.lifecycle import RecipientState, State
 from mailjobs.lost import leave_unknown
@@ -35,6 +35,7 @@ _ATTEMPT = (
     "worker",
 )
 _PLAIN = frozenset({State.SENT, State.NEW, State.DEFERRED})
+_HANDED_OVER = frozenset({State.SENT, State.PARTLY_SENT})
 _HEALED = {StateChoices.SENT, StateChoices.PARTLY_SENT}
 
 
@@ -70,6 +71,8 @@ def finish(results: Sequence[Finished]) -> None:
     if usual:
         handed_over.record(usual)
     _finish(others)
+    if copied := [(result.job.pk, not result.keep) for result in results if result.copy and result.outcome.state in _HANDED_OVER]:
+        sent_queue.want_copies(copied)
     if uses := [result.use for result in results if result.use is not None]:
         sharing.end_uses(uses)
 
@@ -94,7 +97,7 @@ def _finish(results: Sequence[Finished]) -> None:
     _set_recipients(changed)
     insert_new(Attempt, _ATTEMPT, [_attempt(result) for result in results])
     record(settled)
-    forgotten = [result.job.pk for result in changed if not result.keep and result.outcome.state is State.SENT]
+    forgotten = [result.job.pk for result in changed if not (result.keep or result.copy) and result.outcome.state is State.SENT]
     if forgotten:
         FrozenMail.objects.filter(job__in=forgotten).delete()
 

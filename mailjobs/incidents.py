@@ -47,6 +47,16 @@ def count(failures: Sequence[Failure]) -> list[int | None]:
     return [counted.get(key) for key in keys]
 
 
+def open_of_connection(tenant: int, connection: int, reason: str, error: str) -> int | None:
+    """Open the incident of what a connection does to all its mails before one has failed; None where it is open already."""
+    cause = cause_of(reason, state=StateChoices.FAILED, connection=connection, error=error, sender="")
+    if Incident.objects.filter(tenant=tenant, cause=cause, closed_at=None).exists():
+        return None
+    made = Incident(tenant_id=tenant, cause=cause, reason=reason, connection_id=connection, error=error)
+    Incident.objects.bulk_create([made], ignore_conflicts=True)
+    return Incident.objects.filter(tenant=tenant, cause=cause, closed_at=None).values_list("pk", flat=True).first()
+
+
 def close_of_connection(connection: int) -> None:
     """The login works again: what failed because of it later is another incident."""
     Incident.objects.filter(connection=connection, closed_at=None, reason__in=OF_CONNECTION).update(closed_at=Now())

@@ -6,15 +6,24 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest, Now
 
-from mailjobs import queue, workers
-from mailjobs.models import WAITING_STATES, JobRecipient, MailJob, RecipientStateChoices, StateChoices, WorkerSign
-from mailjobs.notices import Settled, record
+from mailjobs import incidents, queue, sent_queue, workers
+from mailjobs.models import (
+    WAITING_STATES,
+    InternalMessage,
+    JobRecipient,
+    MailJob,
+    RecipientStateChoices,
+    StateChoices,
+    WorkerSign,
+)
+from mailjobs.notices import Settled, mark_read, record
 from mailjobs.rows import update_returning
 
 POISON_AFTER = 3  # workers lost before any reply
+FOUND = "found in Sent Items"
 OPEN_RECIPIENTS = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.UNKNOWN)
 
 
@@ -74,8 +83,10 @@ def _give_up(job: MailJob) -> Settled | None:
 def leave_unknown(held: QuerySet[MailJob], job: MailJob, error: str) -> Settled | None:
     """Nobody knows whether the server has the mail: what the account's policy says becomes of it (delivery contract 2, 9).
 
-    *Resend* does so once; when that is uncertain too, a person is asked.
+    *Resend* does so once; when that is uncertain too, a person is asked. Where the mailbox keeps copies it is looked for there.
     """
+    if job.unknown_policy != "assume_sent":
+        sent_queue.want_look(job)
     match job.unknown_policy:
         case "resend" if not job.possible_duplicate:
             again = {"state": StateChoices.NEW, "due_at": Now() + timedelta(seconds=60 * settings.RETRY_TIME_FACTOR)}
@@ -87,6 +98,22 @@ def leave_unknown(held: QuerySet[MailJob], job: MailJob, error: str) -> Settled 
             return _settle_lost(held, job, StateChoices.UNKNOWN, error)
 
 
+def found(job: MailJob, server: str) -> bool:
+    """An uncertain mail lies in Sent Items of the mailbox that sends it: it was handed over; whether it still was uncertain."""
+    with transaction.atomic():
+        refused = JobRecipient.objects.filter(job=job, state=RecipientStateChoices.REFUSED).exists()
+        state = StateChoices.PARTLY_SENT if refused else StateChoices.SENT
+        uncertain = MailJob.objects.filter(_UNCERTAIN, pk=job.pk, epoch=job.epoch)
+        if not update_returning(uncertain, state=state, last_error="", finished_at=Now(), on_wire_at=None):
+            return False
+        JobRecipient.objects.filter(job=job, state__in=OPEN_RECIPIENTS).update(state=_BECAME[StateChoices.SENT], reply=FOUND)
+        mark_read(InternalMessage.objects.filter(job=job, kind=InternalMessage.Kind.UNKNOWN))
+        incidents.close_where_settled([job.pk])
+        record([Settled(job, state, server=server)])
+    return True
+
+
+_UNCERTAIN = Q(state=StateChoices.UNKNOWN) | Q(state=StateChoices.NEW, possible_duplicate=True)
 _RELEASED: Mapping[str, Any] = {"lease_until": None, "leased_by": "", "on_wire_at": None}
 _BECAME = {
     StateChoices.SENT: RecipientStateChoices.ACCEPTED,

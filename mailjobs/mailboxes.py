@@ -1,19 +1,21 @@
-"""In which mailbox, and over what, the draft of a mail is put: Graph where that is the connection in force, else IMAP (X1)."""
+"""In which mailbox, and over what, a mail is put: EWS or Graph where that is the connection in force, else IMAP (X1)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from django.conf import settings as installation
 
-from mailjobs.core.envelope import Endpoint
+from mailjobs import sharing
+from mailjobs.core.envelope import Endpoint, TransportError
+from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.judging import request_of
 from mailjobs.models import MailJob
-from mailjobs.routing import Settings, endpoint_of, fingerprint_of, networks_of, secret_of
+from mailjobs.routing import Settings, consent_of, endpoint_of, fingerprint_of, networks_of, secret_of, token_source
 from mailsettings.core.facts import AccountFacts, Facts
-from mailsettings.core.mailboxes import Mailbox, decide_mailbox
+from mailsettings.core.mailboxes import GENERAL, decide_mailbox
 from mailsettings.core.parameters import ParameterLevel
 from mailsettings.core.relay import Connection, decide_relay, refuse_relay
-from mailsettings.core.send_systems import Over
+from mailsettings.core.send_systems import Credentials, Over
 from mailsettings.selectors import world_of
 
 _NO_SYSTEM = -1  # of an endpoint that no mail is sent by
@@ -47,19 +49,42 @@ class Target:
 
 def target_of(job: MailJob) -> Target:
     """The mailbox for a mail's draft as the settings are now. Raises NoMailbox."""
-    if job.user.tenant is None:
+    decided = _decided(job)
+    web = _over_web(decided, job) if _is_readable(decided, job) else None
+    return web or _over_imap(decided, job)
+
+
+def own_mailbox_of(job: MailJob) -> Target:
+    """The mailbox that can be reached by IMAP of who sent a mail. Raises NoMailbox."""
+    return _over_imap(_decided(job), job)
+
+
+def sending_mailbox_of(job: MailJob) -> Target:
+    """The mailbox that sent a mail and keeps copies itself, whoever may read it. Raises NoMailbox."""
+    web = _over_web(_decided(job), job)
+    if web is None:
         raise NoMailbox(Missing.NO_MAILBOX)
-    world = world_of(job.user.tenant, [job.user])
-    facts = world.facts_for(job.user.login, request_of(job))
-    account = world.accounts.get(job.account_id or 0)
-    account = account if account and account.active else None
-    connection = decide_relay(facts, account, job.sender_level).connection
-    if connection is not None and _has_mailboxes(facts, connection):
-        return _over_web(facts, connection, account, job)
-    mailbox = decide_mailbox(facts, account, job.sender_level, job.sender_address)
-    if mailbox is None:
-        raise NoMailbox(Missing.NO_MAILBOX)
-    return _over_imap(facts, mailbox)
+    return web
+
+
+def is_refused(target: Target) -> bool:
+    """Whether just these settings were refused before: nothing tries them again by itself (J8)."""
+    connection = _connection(target)
+    return sharing.refused_settings([connection]).get(connection) == target.fingerprint
+
+
+def refuses_login(error: TransportError) -> bool:
+    return classify(error.phase, error.reply, error.trouble) is ReplyClass.LOGIN_REFUSED
+
+
+def pause(target: Target, error: str) -> None:
+    """The mailbox has refused these settings."""
+    sharing.pause(_connection(target), target.fingerprint, error)
+
+
+def went_well(target: Target) -> None:
+    """The mailbox has taken them."""
+    sharing.opened(_connection(target), target.fingerprint)
 
 
 def is_reachable(job: MailJob) -> bool:
@@ -71,14 +96,42 @@ def is_reachable(job: MailJob) -> bool:
     return True
 
 
-def _has_mailboxes(facts: Facts, connection: Connection) -> bool:
-    """The firm's own mailboxes are not its Com customers' (T7)."""
-    foreign = facts.tenant.is_com_customer and connection.level == ParameterLevel.FIRM
-    return connection.system.over is Over.GRAPH and not foreign
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    facts: Facts
+    account: AccountFacts | None
+    connection: Connection | None
 
 
-def _over_web(facts: Facts, connection: Connection, account: AccountFacts | None, job: MailJob) -> Target:
-    secret = None if refuse_relay(facts, connection, account) else secret_of(Settings(), connection.secret)
+def _decided(job: MailJob) -> _Decided:
+    if job.user.tenant is None:
+        raise NoMailbox(Missing.NO_MAILBOX)
+    world = world_of(job.user.tenant, [job.user])
+    facts = world.facts_for(job.user.login, request_of(job))
+    account = world.accounts.get(job.account_id or 0)
+    account = account if account and account.active else None
+    return _Decided(facts, account, decide_relay(facts, account, job.sender_level).connection)
+
+
+def _is_readable(decided: _Decided, job: MailJob) -> bool:
+    """Whether the connection's mailbox is the user's to read: the firm's is not its Com customers' (T7), and one that general
+    settings log in to is somebody's only where it is the sender's.
+    """
+    connection = decided.connection
+    if connection is None or connection.level not in GENERAL:
+        return True
+    consent = consent_of(connection.secret)
+    name = connection.username or (consent.mailbox if consent else "") or job.sender_address
+    foreign = decided.facts.tenant.is_com_customer and connection.level == ParameterLevel.FIRM
+    return not foreign and name.lower() == job.sender_address.lower()
+
+
+def _over_web(decided: _Decided, job: MailJob) -> Target | None:
+    """None where the connection is none over the web."""
+    facts, connection = decided.facts, decided.connection
+    if connection is None or connection.system.over is Over.SMTP:
+        return None
+    secret = None if refuse_relay(facts, connection, decided.account) else secret_of(Settings(), connection.secret)
     if secret is None:
         raise NoMailbox(Missing.SECRET)
     endpoint = endpoint_of(facts, connection, secret, "")
@@ -86,23 +139,38 @@ def _over_web(facts: Facts, connection: Connection, account: AccountFacts | None
     return Target(connection.system.over, endpoint, connection.key, fingerprint_of(endpoint), name)
 
 
-def _over_imap(facts: Facts, mailbox: Mailbox) -> Target:
+def _over_imap(decided: _Decided, job: MailJob) -> Target:
+    facts, connection, sender = decided.facts, decided.connection, job.sender_address
+    by_token = (
+        connection is not None and connection.system.credentials is Credentials.OAUTH and connection.system.over is Over.SMTP
+    )
+    mailbox = decide_mailbox(facts, decided.account, job.sender_level, sender, by_token=by_token)
+    if mailbox is None:
+        raise NoMailbox(Missing.NO_MAILBOX)
     secret = secret_of(Settings(), mailbox.secret) if mailbox.secret_usable else None
     if secret is None:
         raise NoMailbox(Missing.SECRET)
-    server = mailbox.server
+    server, consent = mailbox.server, consent_of(mailbox.secret)
+    username = mailbox.username or (consent.mailbox if consent else "") or sender
+    if mailbox.level in GENERAL and not mailbox.username and username.lower() != sender.lower():
+        raise NoMailbox(Missing.NO_MAILBOX)
     endpoint = Endpoint(
         host=mailbox.host,
         port=mailbox.port,
         tls=mailbox.tls,
         send_system=_NO_SYSTEM,
-        username=mailbox.username,
-        secret=secret,
+        username=username,
+        secret="" if consent else secret,
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         allowed_networks=networks_of(facts.layers),
         ca_file=installation.OUTBOUND_CA_FILE,
+        token=token_source(mailbox.login, mailbox.secret, consent, ""),
     )
-    login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{mailbox.username.lower()}"
-    return Target(None, endpoint, login, fingerprint_of(endpoint), mailbox.username)
+    login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{username.lower()}"
+    return Target(None, endpoint, login, fingerprint_of(endpoint), username)
+
+
+def _connection(target: Target) -> int:
+    return sharing.ids_of([target.login])[target.login]

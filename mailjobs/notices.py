@@ -14,16 +14,26 @@ from mailjobs.core.message import Message
 from mailjobs.core.plan import Hold, Plan
 from mailjobs.explanation import document_of
 from mailjobs.incidents import Failure
-from mailjobs.models import InternalMessage, JobRecipient, LogOutcome, MailJob, MailLogEntry, SharedConnection, StateChoices
+from mailjobs.models import (
+    InternalMessage,
+    JobRecipient,
+    LaneChoices,
+    LogOutcome,
+    MailJob,
+    MailLogEntry,
+    SharedConnection,
+    StateChoices,
+)
 from mailjobs.remedies import cause_of
 from mailjobs.rows import insert_new
 from mailjobs.selectors import open_jobs
 from mailjobs.waiting import reply_of, wait_of
 from mailsettings.core.header_text import visible
 from mailsettings.deputies import administrators_of, deputy_of, is_absent, successors_of
-from mailsettings.models import User
+from mailsettings.models import Tenant, User
 
 REJECTED = "rejected_by_firm"  # the code of a mail that the firm did not release
+CHECKED = "connection_check"  # the code of a connection that no longer works, though no mail has failed yet
 UNDRAFTED = "undrafted"  # the code of a mail that could not be put into the mailbox as a draft
 _LOGGED = {
     StateChoices.SENT: LogOutcome.HANDED_OVER,
@@ -73,7 +83,7 @@ def record(settled: Iterable[Settled]) -> None:
     recipients = {item.job.pk: list(item.recipients) for item in rows if item.recipients}
     recipients |= _recipients([item.job.pk for item in rows if not item.recipients])
     insert_new(MailLogEntry, _LOG, [_log_entry(item, recipients[item.job.pk]) for item in rows])
-    told = [item for item in rows if item.state in _TOLD]
+    told = [item for item in rows if item.state in _TOLD and item.job.lane != LaneChoices.DIAGNOSIS]  # who diagnoses, sees it
     if not told:
         return
     found = incidents.count([Failure(item.job, item.state, item.reason, item.error) for item in told])
@@ -128,6 +138,21 @@ def log_refused(user: User, refusals: Sequence[Refusal], *, unattended: bool) ->
             for refusal in refusals
             for person in people
         )
+
+
+def tell_of_connection(tenant: Tenant, incident: int, error: str) -> None:
+    """Tell the administrators that the nightly check found a connection that no longer works."""
+    InternalMessage.objects.bulk_create(
+        InternalMessage(
+            user=person,
+            kind=InternalMessage.Kind.FAILED,
+            error=error,
+            error_code=CHECKED,
+            incident_id=incident,
+            mails=0,
+        )
+        for person in administrators_of(tenant)
+    )
 
 
 def log_cancelled(jobs: Sequence[MailJob]) -> None:

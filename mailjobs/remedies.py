@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailjobs.catalogue import read_reply, said_by
 from mailjobs.core.envelope import Phase, Reply, Trouble
 from mailjobs.core.incidents import beginning_of
 from mailjobs.core.reply import ReplyClass, classify
@@ -16,6 +18,9 @@ YOU = gettext_lazy("You")
 NOBODY = gettext_lazy("Nobody: the portal goes on trying by itself.")
 OPERATOR = gettext_lazy("The operator of the portal")
 PROVIDER = gettext_lazy("Your administrator, together with the provider of the mail server")
+
+RECIPIENT = gettext_lazy("The recipient; you tell them")
+WHO = {"you": YOU, "administrator": ADMINISTRATOR, "provider": PROVIDER, "recipient": RECIPIENT, "operator": OPERATOR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,8 +251,10 @@ TROUBLES: Mapping[str, object] = {
     Trouble.NO_IDENTITY: gettext_lazy("No user is entered, and the portal has no NTLM login of its own"),
     Trouble.NOT_IMAP: gettext_lazy("What answered is no IMAP server"),
     Trouble.PASSWORD_REFUSED: gettext_lazy("The mailbox does not accept user or password"),
+    Trouble.TOKEN_REFUSED: gettext_lazy("The mailbox does not accept the access token"),
+    Trouble.NO_SENT_FOLDER: gettext_lazy("The mailbox has no folder for sent mails"),
     Trouble.NO_DRAFTS_FOLDER: gettext_lazy("The mailbox has no folder for drafts"),
-    Trouble.DRAFT_REFUSED: gettext_lazy("The mailbox does not take the draft"),
+    Trouble.DRAFT_REFUSED: gettext_lazy("The mailbox does not take the mail"),
     Trouble.MAILBOX_BUSY: gettext_lazy("The mailbox takes nothing right now"),
     Trouble.CLOSED_BY_SERVER: gettext_lazy("The mail server closed the connection"),
     Trouble.SMTPUTF8_MISSING: gettext_lazy("The mail server does not take international addresses"),
@@ -256,6 +263,7 @@ TROUBLES: Mapping[str, object] = {
     Trouble.OTHER: gettext_lazy("The hand-over broke off"),
 }
 _LOST = {
+    "found in Sent Items": gettext_lazy("found in the mailbox's Sent Items"),
     "The worker was lost while the mail was on the wire": gettext_lazy("The worker was lost while the mail was on the wire"),
     "The worker was lost three times with this mail; it was set aside": gettext_lazy(
         "The worker was lost three times with this mail; it was set aside"
@@ -277,7 +285,7 @@ def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
     if (said := next((remedy for words, remedy in _BY_WORDS if words.search(error)), None)) is not None:
         return said
     if (reason := reason_of(error, sender=sender)) is not None:
-        return REMEDIES.get(reason)
+        return _with_saying(REMEDIES.get(reason), error)
     if error.startswith("Internal error"):
         return Remedy(
             _("The portal met an error with this mail"),
@@ -285,6 +293,16 @@ def remedy_for(error: str, *, state: str, sender: str = "") -> Remedy | None:
             OPERATOR,
         )
     return Remedy(_("The mail may not go out like this"), error, ADMINISTRATOR, settings=True)
+
+
+def _with_saying(remedy: Remedy | None, error: str) -> Remedy | None:
+    """The remedy in the words of the catalogue, where a provider is known to say just this."""
+    reply = read_reply(error)
+    saying = said_by(reply) if reply is not None else None
+    if saying is None or remedy is None:
+        return remedy
+    text = format_lazy("{} {}", saying.meaning, saying.remedy)
+    return Remedy(remedy.title, text, WHO[saying.who], settings=remedy.settings or saying.who == "administrator")
 
 
 def say_error(error: str) -> str:

@@ -32,6 +32,7 @@ class Finished:
     dialogue: tuple[str, ...] = ()
     worker: str = ""
     keep: bool = True  # whether body and dialogue are kept (J4)
+    copy: bool = False  # whether a copy is wanted in the Sent folder (X3)
     due_in: timedelta | None = None  # when a deferred job is due again
     use: int | None = None  # of a connection with a limit
     recipients: tuple[str, ...] = field(default=(), repr=False)  # all of the job's, where they are known

@@ -1,5 +1,6 @@
 """What ends of the connections that somebody administers, in words: what, when, how many mails go that way, what to do (S6)."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,14 +13,20 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from mailjobs.core.envelope import TransportError
 from mailjobs.core.retirements import Deadline, Retiring, deadlines_of
 from mailjobs.models import LogOutcome
+from mailjobs.remedies import say_error
 from mailjobs.selectors import log_visible_to
-from mailsettings.core.relay import Connection
-from mailsettings.core.send_systems import Over
+from mailjobs.transports import kerberos
+from mailjobs.waiting import say_time
+from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET, Connection
+from mailsettings.core.send_systems import Credentials, Over
 from mailsettings.models import User
 
 DAYS = 30
+NEAR_END = 2 * 3600  # seconds that a ticket lasts yet when it is shown
+TICKET_SECONDS = 2.0  # that a page waits for a KDC
 LOOKED_AT = 20_000  # of the latest lines of the log, for how many mails go a way
 WORDS = {
     Retiring.SMTP_BASIC: gettext_lazy(
@@ -36,6 +43,10 @@ WORDS = {
     Retiring.CLIENT_CERTIFICATE: gettext_lazy(
         "The client certificate for %(host)s ends on %(ends)s. Enter a new one with its key before."
     ),
+    Retiring.CLIENT_SECRET: gettext_lazy(
+        "The OAuth client secret for %(host)s ends on %(ends)s; after that nothing goes out. Make a new one in the app "
+        "registration and enter it with its date."
+    ),
 }
 
 
@@ -47,6 +58,7 @@ class Ending:
     text: str
     days: int | None
     source: str
+    what: Retiring
 
     @property
     def left(self) -> str:
@@ -64,12 +76,35 @@ def endings_of(connections: Iterable[Connection]) -> list[Ending]:
     found = []
     for connection in connections:
         host = _host(connection)
-        ends = _certificate_end(connection)
         for deadline in deadlines_of(
-            connection.send_system, host, ews_auth=connection.ews_auth, certificate_ends=ends, today=today
+            connection.send_system,
+            host,
+            ews_auth=connection.ews_auth,
+            certificate_ends=_certificate_end(connection),
+            secret_ends=_secret_end(connection),
+            today=today,
         ):
-            found.append(Ending(connection.key, _say(deadline, host), deadline.days_left(today), deadline.source))
+            found.append(Ending(connection.key, _say(deadline, host), deadline.days_left(today), deadline.source, deadline.what))
     return sorted(found, key=lambda ending: (ending.days is None, ending.days or 0))
+
+
+def ticket_ending(connection: Connection) -> Ending | None:
+    """What is wrong, or soon will be, with the Kerberos ticket of this process, where the connection logs in with it (S1).
+
+    Workers have environments of their own: their log says the same of theirs.
+    """
+    if connection.system.credentials is not Credentials.PROCESS:
+        return None
+    try:
+        identity = asyncio.run(kerberos.identity(timeout=TICKET_SECONDS))
+    except TransportError as error:
+        return Ending(connection.key, f"{say_error(str(error))}.", None, "")
+    if identity.renews_itself or identity.seconds > NEAR_END:
+        return None
+    ends = say_time(timezone.now() + timedelta(seconds=identity.seconds))
+    words = {"principal": identity.principal, "time": ends}
+    text = _("The portal's Kerberos ticket for %(principal)s ends at %(time)s, and nothing renews it by itself.") % words
+    return Ending(connection.key, text, None, "")
 
 
 def mails_over(reader: User, connection: Connection) -> str:
@@ -104,6 +139,12 @@ def _host(connection: Connection) -> str:
         return urlsplit(connection.web_address).hostname or ""
     except ValueError:
         return ""
+
+
+def _secret_end(connection: Connection) -> date | None:
+    by_token = connection.secret is not None and connection.secret.key in {OAUTH_SECRET, OAUTH_CONSENT}
+    day = connection.login.text("oauth_secret_expires") if by_token else ""
+    return date.fromisoformat(day) if day else None
 
 
 def _certificate_end(connection: Connection) -> date | None:

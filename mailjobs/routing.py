@@ -24,7 +24,8 @@ from mailjobs.judging import Barred, Held, judge, redirected, request_of
 from mailjobs.models import MailJob
 from mailjobs.refusals import details_of
 from mailjobs.rows import among, read
-from mailsettings.core.facts import Facts
+from mailsettings.core.facts import AccountFacts, Facts
+from mailsettings.core.mailboxes import IMAP_TOKENS
 from mailsettings.core.parameters import Holder, Layer, ParameterLevel, resolve, switched_on
 from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET, Connection, SecretRef, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Over
@@ -52,6 +53,7 @@ class Route:
     give_up_hours: int
     unknown_policy: str
     keep: bool
+    sent_copy: bool  # a copy in the mailbox's Sent folder is wanted, which the server itself does not keep (X3)
 
     @property
     def server(self) -> str:
@@ -204,6 +206,7 @@ def _route(settings: Settings, job: MailJob) -> Route | Barred | Held:
         give_up_hours=hours if isinstance(hours, int) else 24,
         unknown_policy=_unknown_policy(facts, decided),
         keep=job.direct or switched_on(facts.layers, "log_background_sends"),
+        sent_copy=decided.system.over is Over.SMTP and _wants_copy(facts, account),
     )
 
 
@@ -217,6 +220,11 @@ def _number(facts: Facts, connection: Connection, key: str) -> int | None:
     own = connection.server.number(key)
     value = resolve(facts.layers, key).value if own is None else own
     return value if isinstance(value, int) else None
+
+
+def _wants_copy(facts: Facts, account: AccountFacts | None) -> bool:
+    own = account.holder.switch("sent_copy") if account else None
+    return switched_on(facts.layers, "sent_copy") if own is None else own
 
 
 def _unknown_policy(facts: Facts, connection: Connection) -> str:
@@ -246,11 +254,19 @@ def networks_of(layers: Sequence[Layer]) -> tuple[str, ...]:
     return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.holder.items("allowed_networks") if firm else ()))
 
 
+def _networks_for(facts: Facts, server: Holder) -> tuple[str, ...]:
+    """What the firm allows of its own network is for servers that it names itself, not for its Com customers' (Z6)."""
+    firms = {layer.holder.owner for layer in facts.layers if layer.level is ParameterLevel.FIRM}
+    if facts.tenant.is_com_customer and server.owner not in firms:
+        return tuple(installation.OUTBOUND_ALLOWED_NETWORKS)
+    return networks_of(facts.layers)
+
+
 def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
     """All that a transport needs for this connection."""
     server: Holder = connection.server
     url = connection.web_address
-    consent = _consent(connection.secret)
+    consent = consent_of(connection.secret)
     by_web = connection.system.over is not Over.SMTP
     return Endpoint(
         host=_host_of(url) if by_web else connection.host,
@@ -266,11 +282,11 @@ def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: s
         client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
-        allowed_networks=networks_of(facts.layers),
+        allowed_networks=_networks_for(facts, server),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
         exchange=_exchange(connection),
-        token=_token_source(connection, consent, url),
+        token=token_source(connection.login, connection.secret, consent, url),
     )
 
 
@@ -296,23 +312,25 @@ def _port_of(url: str) -> int:
         return 443
 
 
-def _consent(ref: SecretRef | None) -> Consent | None:
+def consent_of(ref: SecretRef | None) -> Consent | None:
     """The consent by which a mailbox's tokens are got; workers keep its refresh token to `tokens`."""
     row = find_secret(ref.owner, ref.key) if ref and ref.key == OAUTH_CONSENT else None
     return Consent.objects.filter(secret=row).first() if row else None
 
 
-def _token_source(connection: Connection, consent: Consent | None, url: str) -> TokenSource | None:
-    """Where the connection's access tokens come from; None where it logs in otherwise."""
-    ref, login = connection.secret, connection.login
+def token_source(login: Holder, ref: SecretRef | None, consent: Consent | None, url: str) -> TokenSource | None:
+    """Where the access tokens of a login come from; None where it logs in otherwise. `url` of the web service they are for.
+
+    A mailbox that has consented to IMAP has one token for it and for SMTP: its refresh token serves once.
+    """
     if ref is None or ref.key not in {OAUTH_SECRET, OAUTH_CONSENT}:
         return None
     authority = login.text("oauth_authority")
-    scope_of = mailbox_scope if consent else program_scope
+    imap = IMAP_TOKENS[OAUTH_CONSENT] in login.secrets
     return TokenSource(
         token_url=authority_of(authority, login.text("oauth_tenant")).token_url,
         client_id=login.text("oauth_client_id"),
-        scope=scope_of(authority, url),
+        scope=mailbox_scope(authority, url, imap=imap) if consent else program_scope(authority, url),
         owner=ref.owner,
         binding=ref.binding,
         consent=consent.given_at.isoformat() if consent else "",

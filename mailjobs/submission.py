@@ -119,16 +119,22 @@ def submit(user: User, message: Message, *, run: str = "", unattended: bool = Fa
 
 
 def submit_many(
-    user: User, messages: Iterable[Message | MessageInvalid], *, run: str = "", unattended: bool = False
+    user: User,
+    messages: Iterable[Message | MessageInvalid],
+    *,
+    run: str = "",
+    unattended: bool = False,
+    whole: bool = False,
 ) -> list[Result]:
     """Hand in many mails; the results come in the same order. What is refused is logged and stores no job.
 
     A `MessageInvalid` among them is answered as refused, so that one bad line of many costs only itself. Direct send systems
-    deliver within the call, unless it runs inside a caller's transaction; then the worker does.
+    deliver within the call, unless it runs inside a caller's transaction; then the worker does. `whole`: all in one transaction,
+    however many; then the caller bounds them.
     """
     desk = _Desk.open(user.pk, run, unattended=unattended)
     results: list[Result] = []
-    for chunk in _chunks(messages):
+    for chunk in [list(messages)] if whole else _chunks(messages):
         if run or len(chunk) > BULK_FROM:
             desk.lane = LaneChoices.BULK
         results.extend(_submit_chunk(desk, chunk))

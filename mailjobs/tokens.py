@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.db import transaction
 from django.db.models import Q
@@ -34,6 +34,8 @@ TURN = timedelta(seconds=60)  # how long a worker may take to fetch one before a
 _ASK_AGAIN = 0.2  # seconds
 _KEY = "access_token"
 
+Result = TypeVar("Result")
+
 
 class Ask(Protocol):
     """Runs a function where the database may be used."""
@@ -53,15 +55,20 @@ class Held:
 
 
 async def open_session(endpoint: Endpoint, database: Ask) -> Session:
-    """A session for the endpoint's send system, with an access token where that is how it logs in.
+    """A session for the endpoint's send system, with an access token where that is how it logs in. Raises TransportError."""
+    return await logged_in(endpoint, database, registry.open_session)
+
+
+async def logged_in(endpoint: Endpoint, database: Ask, call: Callable[[Endpoint], Awaitable[Result]]) -> Result:
+    """What the call, which logs in first of all, gives with the endpoint and, where that is how it logs in, an access token.
 
     A stored token that the server refuses is replaced once: it may have been withdrawn since. Raises TransportError.
     """
     if endpoint.token is None:
-        return await registry.open_session(endpoint)
+        return await call(endpoint)
     endpoint, stored = await with_token(endpoint, database)
     try:
-        return await registry.open_session(endpoint)
+        return await call(endpoint)
     except TransportError as error:
         if not _refused(error):
             raise
@@ -69,7 +76,7 @@ async def open_session(endpoint: Endpoint, database: Ask) -> Session:
         if not stored:
             raise
     endpoint, _stored = await with_token(endpoint, database)
-    return await registry.open_session(endpoint)
+    return await call(endpoint)
 
 
 async def with_token(endpoint: Endpoint, database: Ask) -> tuple[Endpoint, bool]:
@@ -189,8 +196,12 @@ def _holding(endpoint: Endpoint, access: str, seconds: float) -> Endpoint:
 
 def _refused(error: TransportError) -> bool:
     """Whether a login was refused, rather than not come about."""
-    said = error.phase is Phase.AUTH and error.reply is not None
-    return said and classify(error.phase, error.reply, error.trouble) in {ReplyClass.LOGIN_REFUSED, ReplyClass.CONFIGURATION}
+    said = error.reply is not None or error.trouble is Trouble.TOKEN_REFUSED
+    return (
+        error.phase is Phase.AUTH
+        and said
+        and classify(error.phase, error.reply, error.trouble) in {ReplyClass.LOGIN_REFUSED, ReplyClass.CONFIGURATION}
+    )
 
 
 def _place(source: TokenSource) -> str:

@@ -1,7 +1,7 @@
 """The addresses of the pages about mail, of log-in and of health."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from mailjobs.views.account import LogIn, SetTheme, set_language
 from mailjobs.views.addresses import AddressAsk, AddressConfirm, Addresses
@@ -12,8 +12,9 @@ from mailjobs.views.dashboard import Dashboard
 from mailjobs.views.health import healthz, readyz
 from mailjobs.views.inbox import Inbox
 from mailjobs.views.incident import IncidentPage
-from mailjobs.views.job import Job, JobAttachment, JobEml, JobPreview
+from mailjobs.views.job import Job, JobAttachment, JobEml, JobMailto, JobPreview
 from mailjobs.views.jobs import Jobs
+from mailjobs.views.keys import ApiDocumentation, Keys
 from mailjobs.views.log import Log, LogEntry
 from mailjobs.views.mailbox import Mailbox, MailboxCallback
 from mailjobs.views.proof import JobProof, JobProofPdf
@@ -22,15 +23,20 @@ from mailjobs.views.senders import Senders, SendersExport
 from mailjobs.views.template_preview import PrintModelPreview
 
 urlpatterns = [
+    path("api/", include("mailjobs.api.urls")),
     path("addresses/", Addresses.as_view(), name="addresses"),
     path("addresses/<int:pk>/", AddressAsk.as_view(), name="address_ask"),
     path("addresses/confirm/<str:token>/", AddressConfirm.as_view(), name="address_confirm"),
     path("settings/audit/", Audit.as_view(), name="audit"),
     path("mailboxes/callback/", MailboxCallback.as_view(), name="mailbox_callback"),
     path("mailboxes/<str:kind>/<int:pk>/", Mailbox.as_view(), name="mailbox"),
+    path("settings/own/keys/", Keys.as_view(), name="own_keys"),
+    path("settings/own/keys/documentation/", ApiDocumentation.as_view(), name="api_documentation"),
+    path("users/<int:pk>/keys/", Keys.as_view(), name="user_keys"),
     path("", Dashboard.as_view(), name="dashboard"),
     path("jobs/", Jobs.as_view(), name="jobs"),
     path("jobs/<int:pk>/", Job.as_view(), name="job"),
+    path("jobs/<int:pk>/mailto/", JobMailto.as_view(), name="job_mailto"),
     path("jobs/<int:pk>/mail.eml", JobEml.as_view(), name="job_eml"),
     path("jobs/<int:pk>/preview/", JobPreview.as_view(), name="job_preview"),
     path("jobs/<int:pk>/attachments/<int:number>/", JobAttachment.as_view(), name="job_attachment"),

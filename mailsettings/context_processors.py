@@ -90,6 +90,7 @@ def portal(request: HttpRequest) -> dict[str, object]:
     if not isinstance(user, User):
         return {}
     links = [{"label": _("Own settings"), "url": url_of("own_settings")}] if may(user, Right.OWN_PARAMETERS) else []
+    links += [{"label": _("API keys"), "url": url_of("own_keys")}] if may(user, Right.SUBMIT) else []
     return {"theme": user.theme, "user_links": [link for link in links if link["url"]]}
 
 

@@ -53,21 +53,22 @@ def program_scope(authority: str, graph_url: str) -> str:
     return f"{_resource(authority, graph_url)}/.default"
 
 
-def mailbox_scope(authority: str, graph_url: str) -> str:
-    """What a token of a consenting mailbox is for: Graph, or SMTP where there is no url."""
+def mailbox_scope(authority: str, graph_url: str, *, imap: bool = False) -> str:
+    """What a token of a consenting mailbox is for: Graph, or where there is no url SMTP, with `imap` that too."""
     if _host(authority) == _host(GOOGLE):
         return "https://mail.google.com/"
     resource = _resource(authority, graph_url)
     if resource == _WORLDWIDE:
         resource = "https://outlook.office.com"
-    permissions = ("Mail.Send", "Mail.ReadWrite") if graph_url else ("SMTP.Send",)
+    over_smtp = ("SMTP.Send", "IMAP.AccessAsUser.All") if imap else ("SMTP.Send",)
+    permissions = ("Mail.Send", "Mail.ReadWrite") if graph_url else over_smtp
     return " ".join(f"{resource}/{permission}" for permission in permissions)
 
 
-def consent_scope(authority: str, graph_url: str) -> str:
+def consent_scope(authority: str, graph_url: str, *, imap: bool = False) -> str:
     """What the mailbox is asked to consent to, once."""
     lasting = "openid email" if _host(authority) == _host(GOOGLE) else _LASTING
-    return f"{lasting} {mailbox_scope(authority, graph_url)}"
+    return f"{lasting} {mailbox_scope(authority, graph_url, imap=imap)}"
 
 
 def _resource(authority: str, graph_url: str) -> str:

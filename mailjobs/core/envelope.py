@@ -83,7 +83,9 @@ class Trouble(StrEnum):
     NO_IDENTITY = "no_identity"  # NTLM without a user, and the process has none of its own
     NOT_IMAP = "not_imap"  # what came is no answer of an IMAP server
     PASSWORD_REFUSED = "password_refused"  # noqa: S105 (a code); the IMAP server does not accept the log-in
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 (a code); nor does it accept the access token
     NO_DRAFTS_FOLDER = "no_drafts_folder"
+    NO_SENT_FOLDER = "no_sent_folder"
     DRAFT_REFUSED = "draft_refused"  # the mailbox does not take it
     MAILBOX_BUSY = "mailbox_busy"  # not now (RFC 5530: UNAVAILABLE, INUSE, SERVERBUG, LIMIT)
     CLOSED_BY_SERVER = "closed_by_server"

@@ -16,6 +16,7 @@ class Lane(IntEnum):
 
     INTERACTIVE = 0
     BULK = 1
+    DIAGNOSIS = 2  # a test mail: one at a time, before all others
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class _Place:
 
     def take(self) -> Group | None:
         lane = lane_in_turn(self.served)
-        if not self.left[lane]:
+        if self.left[Lane.DIAGNOSIS]:
+            lane = Lane.DIAGNOSIS
+        elif not self.left[lane]:
             lane = Lane(1 - lane)
         if not self.left[lane]:
             return None
@@ -113,13 +116,13 @@ def _next(places: deque[_Place], capacity: dict[int, int]) -> Group | None:
 class _Waiting(Generic[Item]):
     """One tenant's mails in a queue."""
 
-    lanes: tuple[deque[Item], deque[Item]] = field(default_factory=lambda: (deque(), deque()))
+    lanes: tuple[deque[Item], ...] = field(default_factory=lambda: tuple(deque() for _lane in Lane))
     served: int = 0
 
     def take(self) -> Item:
         lane = lane_in_turn(self.served)
         self.served += 1
-        return (self.lanes[lane] or self.lanes[1 - lane]).popleft()
+        return (self.lanes[Lane.DIAGNOSIS] or self.lanes[lane] or self.lanes[1 - lane]).popleft()
 
 
 class FairQueue(Generic[Item]):

@@ -17,6 +17,7 @@ MAX_ATTACHMENT_OCTETS = 25 * 2**20  # all attachments of one mail together
 MAX_RECIPIENTS = 500
 MAX_KEY = 200
 _TEXTS = ("idempotency_key", "print_model", "subject", "text", "html", "sender", "sender_method", "document_key")
+_LONGEST = {"idempotency_key": MAX_KEY, "document_key": 300}
 _NAMES = ("idempotency_key", "print_model", "document_key")
 _KNOWN = frozenset({*_TEXTS, "to", "cc", "bcc", "reply_to", "variables", "not_before", "attachments"})
 _ATTACHMENT_KEYS = frozenset({"filename", "content_type", "content_base64"})
@@ -77,12 +78,7 @@ def parse_message(raw: object) -> Message:
         if key not in _KNOWN:
             raise MessageInvalid(str(key)[:50], "unknown_field")
     texts = {key: _text(raw, key) for key in _TEXTS}
-    for name in _NAMES:
-        if has_control_character(texts[name] or ""):
-            raise MessageInvalid(name, "control_character")
-    key = texts["idempotency_key"]
-    if key is not None and len(key) > MAX_KEY:
-        raise MessageInvalid("idempotency_key", "too_long", str(MAX_KEY))
+    _check_names(texts)
     if texts["sender_method"] not in (None, "crm"):
         raise MessageInvalid("sender_method", "not_a_choice", "crm")
     message = Message(
@@ -102,6 +98,15 @@ def parse_message(raw: object) -> Message:
     if recipients > MAX_RECIPIENTS:
         raise MessageInvalid("to", "too_many_recipients", str(MAX_RECIPIENTS))
     return message
+
+
+def _check_names(texts: Mapping[str, str | None]) -> None:
+    for name in _NAMES:
+        if has_control_character(texts[name] or ""):
+            raise MessageInvalid(name, "control_character")
+    for name, most in _LONGEST.items():
+        if len(texts[name] or "") > most:
+            raise MessageInvalid(name, "too_long", str(most))
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str | None:

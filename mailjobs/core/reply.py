@@ -40,7 +40,7 @@ def _fits(saying: Saying, phase: Phase, reply: Reply, sender: str) -> bool:
     return (
         (not saying.severity or saying.severity == _severity(reply))
         and (not saying.codes or reply.code in saying.codes)
-        and (not saying.enhanced or any(_matches(reply.enhanced, wanted) for wanted in saying.enhanced))
+        and (not saying.enhanced or any(matches_code(reply.enhanced, wanted) for wanted in saying.enhanced))
         and (not saying.phases or phase in saying.phases)
         and (saying.text is None or saying.text.search(reply.text) is not None)
         and (not saying.names_sender or _names(reply.text, sender))
@@ -58,7 +58,7 @@ def _go_ahead(phase: Phase, reply: Reply) -> bool:
     return phase is Phase.DATA and reply.code == 354
 
 
-def _matches(enhanced: str, wanted: str) -> bool:
+def matches_code(enhanced: str, wanted: str) -> bool:
     """Whether a code is the wanted one, begins like one that ends with a dot, or lies in a range (5.7.606-649)."""
     if wanted.endswith("."):
         return enhanced.startswith(wanted)
@@ -114,7 +114,9 @@ _TROUBLES: dict[Trouble, ReplyClass] = {
     Trouble.CERTIFICATE_NAME: ReplyClass.TLS_RETRY,
     Trouble.CERTIFICATE_UNTRUSTED: ReplyClass.TLS_RETRY,
     Trouble.PASSWORD_REFUSED: ReplyClass.LOGIN_REFUSED,
+    Trouble.TOKEN_REFUSED: ReplyClass.LOGIN_REFUSED,
     Trouble.NO_DRAFTS_FOLDER: ReplyClass.CONFIGURATION,
+    Trouble.NO_SENT_FOLDER: ReplyClass.CONFIGURATION,
     Trouble.NOT_IMAP: ReplyClass.CONFIGURATION,
     Trouble.DRAFT_REFUSED: ReplyClass.PERMANENT,
     Trouble.MAILBOX_BUSY: ReplyClass.TEMPORARY,

@@ -8,6 +8,7 @@ from enum import StrEnum
 from mailsettings.core.send_systems import SEND_SYSTEMS, Credentials, Over
 
 CERTIFICATE_WARNING = timedelta(days=60)
+SECRET_WARNING = timedelta(days=30)
 _EXCHANGE_BLOG = "https://techcommunity.microsoft.com/blog/exchange"
 _SUBMISSION = frozenset({"smtp.office365.com", "outlook.office365.com"})  # Exchange Online's own
 _EWS = frozenset({"outlook.office365.com", "outlook.office.com"})
@@ -20,6 +21,7 @@ class Retiring(StrEnum):
     EWS_ONLINE = "ews_online"  # Exchange Web Services of Exchange Online; Exchange in the house keeps them
     NTLM = "ntlm"
     CLIENT_CERTIFICATE = "client_certificate"
+    CLIENT_SECRET = "client_secret"  # noqa: S105 (a kind); of an app registration
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,17 @@ _NTLM = Deadline(Retiring.NTLM, source="https://learn.microsoft.com/windows/what
 
 
 def deadlines_of(
-    send_system: int, host: str, *, ews_auth: str = "", certificate_ends: date | None = None, today: date
+    send_system: int,
+    host: str,
+    *,
+    ews_auth: str = "",
+    certificate_ends: date | None = None,
+    secret_ends: date | None = None,
+    today: date,
 ) -> Sequence[Deadline]:
-    """What ends of a connection to this host (without port, any case); `certificate_ends`: of its client certificate."""
+    """What ends of a connection to this host (without port, any case); `certificate_ends`: of its client certificate,
+    `secret_ends`: of the client secret by which it gets its tokens.
+    """
     system, name = SEND_SYSTEMS[send_system], host.lower().rstrip(".")
     found = []
     if system.over is Over.SMTP and system.credentials is Credentials.PASSWORD and name in _SUBMISSION:
@@ -67,4 +77,6 @@ def deadlines_of(
         found.append(_NTLM)
     if certificate_ends is not None and certificate_ends - today <= CERTIFICATE_WARNING:
         found.append(Deadline(Retiring.CLIENT_CERTIFICATE, ends=certificate_ends))
+    if secret_ends is not None and secret_ends - today <= SECRET_WARNING:
+        found.append(Deadline(Retiring.CLIENT_SECRET, ends=secret_ends))
     return found

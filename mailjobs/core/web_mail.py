@@ -20,9 +20,13 @@ _RECIPIENTS: Final = ("to", "cc")
 
 @dataclass(frozen=True, slots=True)
 class WebMail:
-    """A mail without stuffed dots; headers and body as the recipient sees them, and a Bcc field that the service takes out."""
+    """A mail without stuffed dots; headers and body as the recipient sees them, and a Bcc field that the service takes out.
+
+    `message_id` with its brackets, where it is known.
+    """
 
     octets: bytes
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def web_mail(message: Sequence[bytes | Iterable[bytes]] | bytes, recipients: Seq
     """
     fields, hidden, body = _parted(message, recipients)
     written = [mailbox_list("Bcc", hidden, "bcc").encode("ascii")] if hidden else []
-    return WebMail(b"".join([*fields, *written, b"\r\n", body]))
+    return WebMail(b"".join([*fields, *written, b"\r\n", body]), _message_id(fields))
 
 
 def shown_mail(message: Sequence[bytes | Iterable[bytes]] | bytes, recipients: Sequence[str]) -> ShownMail:
@@ -76,8 +80,12 @@ def _shown(fields: Sequence[bytes], hidden: Sequence[Mailbox], body: bytes) -> S
         b"".join([*fields, b"\r\n", body]),
         hidden=tuple(mailbox.address for mailbox in hidden),
         author=authors[0] if authors else None,
-        message_id=_value(said["message-id"]).strip() if "message-id" in said else "",
+        message_id=_message_id(fields),
     )
+
+
+def _message_id(fields: Sequence[bytes]) -> str:
+    return next((_value(field).strip() for field in fields if field[:11].lower() == b"message-id:"), "")
 
 
 def without_large_files(mail: WebMail, most: int = MOST_WHOLE) -> tuple[bytes, list[LargeFile]]:

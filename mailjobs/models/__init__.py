@@ -1,6 +1,7 @@
 """The tables of the queue, which nothing but the modules that ARCHITECTURE.md names (invariant 2) writes."""
 
 from mailjobs.models.drafts import MailDraft
+from mailjobs.models.errands import SentErrand
 from mailjobs.models.jobs import (
     FINAL_STATES,
     OPEN_STATES,
@@ -17,6 +18,7 @@ from mailjobs.models.jobs import (
     RecipientStateChoices,
     StateChoices,
 )
+from mailjobs.models.keys import ApiKey, ApiUse
 from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
 from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
@@ -26,6 +28,8 @@ __all__ = [
     "REQUEUEABLE_STATES",
     "WAITING_STATES",
     "AccessToken",
+    "ApiKey",
+    "ApiUse",
     "Attempt",
     "BlockReason",
     "ConnectionUse",
@@ -42,6 +46,7 @@ __all__ = [
     "MailJob",
     "MailLogEntry",
     "RecipientStateChoices",
+    "SentErrand",
     "SessionLease",
     "SharedConnection",
     "StateChoices",

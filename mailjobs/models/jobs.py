@@ -59,6 +59,7 @@ class LaneChoices(models.IntegerChoices):
 
     INTERACTIVE = 0, _("Interactive")
     BULK = 1, _("Bulk")
+    DIAGNOSIS = 2, _("Diagnosis")
 
 
 class Decision(models.Model):

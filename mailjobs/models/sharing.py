@@ -41,6 +41,7 @@ class SharedConnection(models.Model):
     learned_sessions = models.PositiveSmallIntegerField(null=True, blank=True)  # what the server was found to take
     learned_per_minute = models.PositiveIntegerField(null=True, blank=True)
     learned_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)  # when the nightly check last had an answer
 
     class Meta:
         verbose_name = _("connection")

@@ -16,14 +16,13 @@ from mailjobs.core.providers import EXCHANGE_ONLINE, preset_of
 from mailjobs.core.web_mail import ShownMail, draft_mail, shown_mail
 from mailjobs.transports import ews_soap
 from mailjobs.transports.ews_discovery import discover
-from mailjobs.transports.ews_soap import SENT, Request, Said, Writer
+from mailjobs.transports.ews_soap import Request, Said, Writer
 from mailjobs.transports.http_login import HttpLogin
 from mailjobs.transports.https import DEFAULT_TIMEOUTS, Answer, BeforeBody, Timeouts, Withdrawn, endpoint_of
 from mailjobs.transports.transcript import hide, printable
 from mailjobs.transports.web_reply import LONGEST_TEXT, reply_of
-from mailjobs.transports.web_session import LOST, WebSession
+from mailjobs.transports.web_session import LOST, SENT, WebSession
 
-LOOK_AFTER = (0.0, 2.0, 5.0)  # seconds before each look for a mail whose reply was lost
 _NOT_DONE_IN_TIME = "ErrorTimeoutExpired"
 _NO_MAILBOX = re.compile(r"Error(AccessDenied|Impersonat\w+|NonExistentMailbox)")
 
@@ -39,17 +38,6 @@ async def open_session(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEO
 async def verify(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> "EwsSession":
     """The same; nothing is sent."""
     return await open_session(endpoint, timeouts=timeouts)
-
-
-async def find(endpoint: Endpoint, message_id: str, sender: str, *, timeouts: Timeouts = DEFAULT_TIMEOUTS) -> bool:
-    """Whether Sent Items hold a mail with this Message-ID (with its brackets): then it was sent. Where they hold none nothing is
-    known, unless copies were asked for. `sender`: of the mail, whose mailbox a program looks into. Raises TransportError.
-    """
-    session = await open_session(endpoint, timeouts=timeouts)
-    try:
-        return await session.find(message_id, sender)
-    finally:
-        await session.close()
 
 
 class EwsSession(WebSession):
@@ -91,23 +79,23 @@ class EwsSession(WebSession):
             raise
         if handover.error is None:
             return handover
-        if handover.error.phase is Phase.BODY and await self._was_sent(envelope.sender, mail):
+        looked_for = mail.message_id if self.exchange.sent_copy else ""
+        if handover.error.phase is Phase.BODY and looked_for and await self._was_sent(envelope.sender, looked_for):
             return _for_all(envelope, Reply(200, "", "HTTP EWS NoError: found in Sent Items"))
         await self.close()
         return handover
 
     async def find(self, message_id: str, sender: str, folder: str = SENT) -> bool:
-        """See the function."""
+        """See `MailboxSession`. Where Sent Items hold none nothing is known, unless copies were asked for."""
         return _well(*await self._call(self._writer(sender).find(message_id, folder))).found > 0
 
     async def put_draft(self, sender: str, octets: bytes) -> str:
-        """Put a mail into Drafts of the mailbox that would send it, and no more; which that is, empty where the login is its own.
-
-        `octets` as its recipient would store it, Bcc with it. Raises TransportError: in Phase.BODY nobody knows whether it is
-        there.
-        """
+        """See `MailboxSession`."""
         request = await asyncio.to_thread(lambda: self._writer(sender).save(draft_mail(octets)))
-        _well(*await self._call(request, last=True))
+        said, reply = await self._call(request, last=True)
+        if reply.code in LOST or (said is not None and said.code == _NOT_DONE_IN_TIME):
+            raise TransportError(phase=Phase.BODY, trouble=Trouble.BAD_REPLY, detail=str(reply))
+        _well(said, reply)
         return (self.endpoint.username or sender) if self._for_all else ""
 
     async def _try_login(self) -> None:
@@ -124,19 +112,6 @@ class EwsSession(WebSession):
         """Takes a while for a large mail."""
         mail = shown_mail(message, envelope.recipients)
         return mail, self._writer(envelope.sender).send(mail, copy=self.exchange.sent_copy)
-
-    async def _was_sent(self, sender: str, mail: ShownMail) -> bool:
-        """Whether the copy is in Sent Items; False where nobody can tell."""
-        if not self.exchange.sent_copy or not mail.message_id:
-            return False
-        for seconds in LOOK_AFTER:
-            await asyncio.sleep(seconds)
-            try:
-                if await self.find(mail.message_id, sender):
-                    return True
-            except TransportError:
-                continue
-        return False
 
     def _writer(self, sender: str) -> Writer:
         """A program that logs in for all names the mailbox: the one of the settings, else the sender's own."""

@@ -21,8 +21,8 @@ from exchangelib.version import EXCHANGE_2013_SP1, Version
 from mailjobs.core.web_mail import ShownMail
 from mailjobs.transports.https import Answer
 from mailjobs.transports.web_reply import LONGEST_WAIT
+from mailjobs.transports.web_session import DRAFTS, SENT
 
-SENT, DRAFTS = "sentitems", "drafts"  # folders, whatever the mailbox's language calls them
 CONTENT_TYPE: Mapping[str, str] = {"Content-Type": "text/xml; charset=utf-8"}
 USUAL_VERSION = "Exchange2013_SP1"  # every server since takes it, and it has all that is used here
 _VERSIONS = frozenset(version.api_version for version in Version.all_versions())

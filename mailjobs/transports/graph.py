@@ -13,8 +13,8 @@ from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, Reply, T
 from mailjobs.core.web_mail import MOST_WHOLE, WebMail, web_mail
 from mailjobs.transports.graph_draft import Draft
 from mailjobs.transports.https import DEFAULT_TIMEOUTS, Answer, BeforeBody, Timeouts, Withdrawn, endpoint_of
-from mailjobs.transports.web_reply import reply_of
-from mailjobs.transports.web_session import LOST, WebSession
+from mailjobs.transports.web_reply import document_of, reply_of
+from mailjobs.transports.web_session import LOST, SENT, WebSession
 
 _NO_PERMISSION = re.compile(r"ErrorAccessDenied|Authorization_\w+")
 _MIME = {"Content-Type": "text/plain"}
@@ -52,7 +52,8 @@ class GraphSession(WebSession):
         """Hands one mail over; promises what `SmtpSession.submit` does.
 
         `before_body` is asked before the body of the request that sends; of a draft, before the request that sends it, which is
-        when nothing can be called back any more. The reply stands at each recipient.
+        when nothing can be called back any more. The reply stands at each recipient. Graph keeps a copy of all that it sends:
+        where its answer is lost, a mail that is in Sent Items was sent.
         """
         mail = web_mail(message, envelope.recipients)
         try:
@@ -64,24 +65,40 @@ class GraphSession(WebSession):
             await self.close()
             return HandOver(withdrawn=True)
         except TransportError as error:
-            if error.reply is None:
-                await self.close()
-                return HandOver(error=error)
-            return self._outcome(envelope, error.reply)
+            handover = HandOver(error=error) if error.reply is None else self._outcome(envelope, error.reply)
         except BaseException:
             await self.close()
             raise
-        return self._judged(envelope, answer)
+        else:
+            handover = self._judged(envelope, answer)
+        if handover.error is None or handover.error.reply is not None:
+            return handover
+        if handover.error.phase is Phase.BODY and await self._was_sent(envelope.sender, mail.message_id):
+            return _for_all(envelope, Reply(202, "", "HTTP found in Sent Items"))
+        await self.close()
+        return handover
 
     async def put_draft(self, sender: str, octets: bytes) -> str:
-        """Put a mail as a draft into the mailbox that would send it, and no more; the mailbox, empty for the one that consented.
-
-        `octets` as its recipient would store it, Bcc with it. Raises TransportError: without a reply nobody knows whether it is
-        there.
-        """
+        """See `MailboxSession`."""
         mailbox = self._mailbox(sender)
-        await Draft(mailbox, self._call, WebMail(octets)).make()
+        try:
+            await Draft(mailbox, self._call, WebMail(octets)).make()
+        except TransportError as error:
+            if error.phase is Phase.MAIL and (error.reply is None or error.reply.code in LOST):
+                raise TransportError(phase=Phase.BODY, trouble=error.trouble, detail=error.detail) from error
+            raise
         return self.endpoint.username or ("" if self._is_one_mailbox else sender)
+
+    async def find(self, message_id: str, sender: str, folder: str = SENT) -> bool:
+        """See `MailboxSession`; needs the permission Mail.ReadWrite."""
+        named = quote("internetMessageId eq '{}'".format(message_id.replace("'", "''")))
+        url = f"{self._mailbox(sender)}/mailFolders/{folder}/messages?$filter={named}&$select=id&$top=1"
+        answer = await self._call("GET", url, headers={})
+        found = document_of(answer).get("value")
+        if answer.status != 200 or not isinstance(found, list):
+            reply = reply_of(answer, [self.endpoint.secret])
+            raise TransportError(phase=Phase.MAIL, reply=reply if reply.code >= 400 else None, trouble=Trouble.BAD_REPLY)
+        return bool(found)
 
     async def _send_whole(self, envelope: Envelope, mail: WebMail, before_body: BeforeBody) -> Answer:
         url = f"{self._mailbox(envelope.sender)}/sendMail"
@@ -136,8 +153,12 @@ class GraphSession(WebSession):
         """A login without the permission gets the same answer for every mail, unless each sender has a mailbox of its own."""
         if reply.code == 403 and _NO_PERMISSION.search(reply.text) and self._is_one_mailbox:
             return HandOver(error=TransportError(phase=Phase.AUTH, reply=reply))
-        return HandOver(recipients=dict.fromkeys(envelope.recipients, reply), final=reply)
+        return _for_all(envelope, reply)
 
     @property
     def _is_one_mailbox(self) -> bool:
         return bool(self.endpoint.username or self.endpoint.token is None or self.endpoint.token.consent)
+
+
+def _for_all(envelope: Envelope, reply: Reply) -> HandOver:
+    return HandOver(recipients=dict.fromkeys(envelope.recipients, reply), final=reply)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpcore
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
-from mailjobs.transports import network, tls
+from mailjobs.transports import network, tls, watching
 
 MOST_ANSWER = 256 * 1024  # octets of an answer that are read
 BLOCK = 2**16  # octets of a body that are written before the network is waited for
@@ -182,7 +182,10 @@ class _Connector(httpcore.AsyncNetworkBackend):
             raise TransportError(phase=Phase.TLS, trouble=tls.trouble_of(error), detail=tls.detail_of(error)) from error
         self.connected = True
         self.made += 1
-        self.certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""
+        encrypted = writer.get_extra_info("ssl_object")
+        self.certificate = encrypted.getpeercert(binary_form=True) or b""
+        if watching.is_watched():
+            watching.reached(Phase.TLS, **tls.found_of(encrypted))
         return _Stream(reader, writer)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import idna
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
+from mailjobs.transports import watching
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -143,14 +144,18 @@ async def connect(endpoint: Endpoint, timeout: float, well_known: frozenset[int]
     Raises TransportError: Phase.RESOLVE as `resolve` does; Phase.CONNECT with REFUSED, UNREACHABLE, TIMEOUT or OTHER.
     """
     targets = await resolve(endpoint.host, endpoint.port, endpoint.allowed_networks, timeout=timeout, well_known=well_known)
+    watching.reached(Phase.RESOLVE, addresses=[str(target.address) for target in targets])
     deadline = asyncio.get_running_loop().time() + timeout
     failures: list[TransportError] = []
     for position, target in enumerate(targets):
         share = (deadline - asyncio.get_running_loop().time()) / (len(targets) - position)
         try:
-            return await _connect_to(target, share)
+            connection = await _connect_to(target, share)
         except TransportError as error:
             failures.append(error)
+        else:
+            watching.reached(Phase.CONNECT, address=str(target.address), port=target.port)
+            return connection
     raise next((failure for failure in failures if failure.trouble is not Trouble.UNREACHABLE), failures[-1])
 
 

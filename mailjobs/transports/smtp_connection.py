@@ -15,7 +15,7 @@ from aiosmtplib.esmtp import parse_esmtp_extensions
 from aiosmtplib.response import SMTPResponse
 
 from mailjobs.core.envelope import Endpoint, Phase, Reply, TransportError, Trouble
-from mailjobs.transports import network, tls
+from mailjobs.transports import network, tls, watching
 from mailjobs.transports.smtp_protocol import PipelineProtocol
 from mailjobs.transports.smtp_reply import parse_reply
 from mailjobs.transports.transcript import HIDDEN, Transcript, hide, printable
@@ -132,6 +132,7 @@ class SmtpConnection:
         reply = parse_reply(response.code, self._hide(response.message, spoken))
         if reply.code != 235:
             raise self._refused(Phase.AUTH, reply)
+        watching.reached(Phase.AUTH, self.transcript, reply=str(reply), mechanism=mechanism)
         return reply
 
     async def noop(self) -> None:
@@ -189,9 +190,11 @@ class SmtpConnection:
             )
         except OSError as error:
             raise _handshake_error(error) from error
+        self._encrypted()
         greeting = await self._read(Phase.GREETING)
         if greeting.code != 220:
             raise self._refused(Phase.GREETING, parse_reply(*greeting))
+        watching.reached(Phase.GREETING, self.transcript, reply=str(parse_reply(*greeting)))
 
     async def _ehlo(self) -> None:
         name = network.ascii_host(self.endpoint.ehlo_name) if self.endpoint.ehlo_name else None
@@ -201,6 +204,8 @@ class SmtpConnection:
             raise self._refused(Phase.EHLO, parse_reply(*response))
         self.capabilities, mechanisms = parse_esmtp_extensions(response.message)
         self.mechanisms = tuple(dict.fromkeys(mechanism.upper() for mechanism in mechanisms))
+        offered = {"mechanisms": list(self.mechanisms), "size": self.capabilities.get("size", "")}
+        watching.reached(Phase.EHLO, self.transcript, capabilities=sorted(self.capabilities), **offered)
 
     async def _start_tls(self, context: ssl.SSLContext) -> None:
         """STARTTLS, never without. What was said in clear after its 220 (injected, RFC 3207 section 4.2) ends the session."""
@@ -220,6 +225,11 @@ class SmtpConnection:
         self._transcript.server(*response)
         self.capabilities, self.mechanisms = {}, ()
         self._write(Phase.TLS, b"", replies=0)  # raises for words that nobody asked for
+        self._encrypted()
+
+    def _encrypted(self) -> None:
+        if (encrypted := self.tls_object) is not None and watching.is_watched():
+            watching.reached(Phase.TLS, self.transcript, **tls.found_of(encrypted))
 
     def _address_literal(self) -> str:
         """The local end as RFC 5321 section 4.1.3 writes it."""

@@ -46,6 +46,32 @@ class SmtpSession(SmtpConnection):
             raise
         return transaction.outcome()
 
+    async def probe(self, envelope: Envelope, *, size: int) -> HandOver:
+        """What the server says to sender, recipients and size of such a mail, and then RSET: nothing is handed over.
+
+        `final` is the reply to MAIL; of the recipients all are asked. Promises what `submit` does.
+        """
+        transaction = _Transaction.of(envelope)
+        if objection := self._objection(transaction, size):
+            return HandOver(error=objection)
+        try:
+            transaction.final = await self._say_sender(transaction, size)
+            for recipient, path in transaction.paths.items():
+                self._keep(transaction, recipient, await self._command(Phase.RCPT, f"RCPT TO:<{path}>"))
+            await self._reset()
+        except TransportError as error:
+            transaction.error = error
+        except BaseException:
+            self.abort()
+            raise
+        return transaction.outcome()
+
+    async def _say_sender(self, transaction: "_Transaction", size: int) -> Reply:
+        reply = await self._command(Phase.MAIL, self._mail_command(transaction, size))
+        if not reply.positive:
+            raise self._refused(Phase.MAIL, reply)
+        return reply
+
     def _objection(self, transaction: "_Transaction", size: int) -> TransportError | None:
         """What the server's own announcements rule out."""
         if transaction.is_international and "smtputf8" not in self.capabilities:

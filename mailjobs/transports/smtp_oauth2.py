@@ -1,15 +1,15 @@
 """Send systems 8 and 9: SMTP with an access token, by XOAUTH2 (Microsoft, Google) or OAUTHBEARER (RFC 7628)."""
 
-import json
 from functools import partial
 
 from mailjobs.core.envelope import Endpoint, Phase, Reply, TransportError, Trouble
 from mailjobs.transports import smtp_login
+from mailjobs.transports.bearer import MECHANISMS, Mechanism, status_of
 from mailjobs.transports.smtp_connection import DEFAULT_TIMEOUTS, SmtpConnection, Timeouts
 from mailjobs.transports.smtp_dialogue import SmtpSession
-from mailjobs.transports.transcript import hide, printable
+from mailjobs.transports.transcript import hide
 
-_LONGEST_STATUS = 200
+_MECHANISMS = dict(MECHANISMS)
 
 
 async def open_session(endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS, pipelining: bool = True) -> SmtpSession:
@@ -29,7 +29,7 @@ async def _log_in(session: SmtpConnection) -> None:
     endpoint = session.endpoint
     if not endpoint.username:
         raise TransportError(phase=Phase.AUTH, trouble=Trouble.MAILBOX_MISSING)
-    bearers = {name: mechanism(endpoint) for name, mechanism in _MECHANISMS.items()}
+    bearers = {name: _Bearer(mechanism, endpoint) for name, mechanism in _MECHANISMS.items()}
     try:
         await smtp_login.log_in(session, {name: partial(_same, bearer) for name, bearer in bearers.items()}, guessable=True)
     except TransportError as error:
@@ -47,10 +47,8 @@ def _same(bearer: "_Bearer") -> "_Bearer":
 class _Bearer:
     """One exchange: the token goes with the first line; a server that refuses it says why in a challenge, as JSON."""
 
-    end = b"\x01"  # RFC 7628 3.2.3: what a client answers to that challenge
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._line = self._first_line(endpoint)
+    def __init__(self, mechanism: Mechanism, endpoint: Endpoint) -> None:
+        self._end, self._line = mechanism.end, mechanism.first_line(endpoint)
         self.initial: bytes | None = self._line
         self.status = ""
         self._answered = False
@@ -59,41 +57,5 @@ class _Bearer:
         if not challenge and not self._answered:  # a server that ignores the initial response asks for it
             self._answered = True
             return self._line
-        self.status = _status_of(challenge)
-        return self.end
-
-    def _first_line(self, endpoint: Endpoint) -> bytes:
-        raise NotImplementedError
-
-
-class _XOAuth2(_Bearer):
-    """https://developers.google.com/workspace/gmail/imap/xoauth2-protocol; the answer to the challenge is empty."""
-
-    end = b""
-
-    def _first_line(self, endpoint: Endpoint) -> bytes:
-        return f"user={endpoint.username}\x01auth=Bearer {endpoint.secret}\x01\x01".encode()
-
-
-class _OAuthBearer(_Bearer):
-    """RFC 7628 3.1 after the header of RFC 5801, in which a comma and an equals sign have a notation of their own."""
-
-    def _first_line(self, endpoint: Endpoint) -> bytes:
-        name = endpoint.username.replace("=", "=3D").replace(",", "=2C")
-        where = f"host={endpoint.host}\x01port={endpoint.port}"
-        return f"n,a={name},\x01{where}\x01auth=Bearer {endpoint.secret}\x01\x01".encode()
-
-
-def _status_of(challenge: bytes) -> str:
-    """`status 401, scope mail` of `{"status": "401", "schemes": "bearer", "scope": "mail"}`; what is no such JSON as it came."""
-    text = challenge.decode("utf-8", "replace")
-    try:
-        said = json.loads(text)
-        known = [f"{key} {said[key]}" for key in ("status", "scope", "error", "error_description") if said.get(key)]
-    except (ValueError, TypeError, AttributeError):
-        known = [text]
-    return " ".join(printable(", ".join(known)).split())[:_LONGEST_STATUS]
-
-
-# Microsoft and Google both offer XOAUTH2; where a server has the standard, that goes first.
-_MECHANISMS: dict[str, type[_Bearer]] = {"OAUTHBEARER": _OAuthBearer, "XOAUTH2": _XOAuth2}
+        self.status = status_of(challenge)
+        return self._end

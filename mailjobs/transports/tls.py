@@ -4,6 +4,7 @@ import os
 import ssl
 from functools import lru_cache
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
 
@@ -62,6 +63,13 @@ def detail_of(error: OSError) -> str:
             return error.reason or ""
         case _:
             return error.strerror or ""
+
+
+def found_of(encrypted: ssl.SSLObject) -> dict[str, Any]:
+    """`version`, `cipher` and `certificate` (DER, empty without one) of an encrypted connection."""
+    cipher = encrypted.cipher()
+    certificate = encrypted.getpeercert(binary_form=True) or b""
+    return {"version": encrypted.version() or "", "cipher": cipher[0] if cipher else "", "certificate": certificate}
 
 
 def _made(tls_min: str, ca_certificate: str, ca_file: str) -> ssl.SSLContext:

@@ -16,7 +16,7 @@ from mailjobs.core.providers import preset_of
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.models import BlockReason, SharedConnection
 from mailjobs.remedies import say_error
-from mailjobs.retiring import endings_of, mails_over
+from mailjobs.retiring import endings_of, mails_over, ticket_ending
 from mailjobs.views.asking import ask, doubtful_of, without
 from mailjobs.views.inbox import number_of
 from mailjobs.views.jobs import tell
@@ -64,8 +64,11 @@ class Connections(SettingsPage):
 
     def _endings(self, known: Known | None) -> dict[str, Any] | None:
         """What of a connection ends, and how many mails go that way (S6)."""
-        found = endings_of([known.connection]) if known else []
-        return {"all": found, "mails": mails_over(self.reader, known.connection)} if known and found else None
+        if known is None:
+            return None
+        ticket, found = ticket_ending(known.connection), endings_of([known.connection])
+        mails = mails_over(self.reader, known.connection) if found else ""
+        return {"all": found, "ticket": ticket, "mails": mails}
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if request.POST.get("action") != "release":

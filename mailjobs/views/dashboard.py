@@ -1,6 +1,6 @@
 """The overview: how it stands, how my mail goes, what is left of the first hour, what went wrong last (ui 9)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -21,6 +21,7 @@ from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.explanation import document_of
 from mailjobs.incidents import OPEN_STATES, jobs_of, kind_of
 from mailjobs.models import Incident, InternalMessage, LogOutcome, MailJob, StateChoices
+from mailjobs.notices import CHECKED
 from mailjobs.releasing import waiting_for
 from mailjobs.remedies import say_error
 from mailjobs.retiring import endings_of, mails_over
@@ -44,6 +45,8 @@ from mailsettings.selectors import facts_of, general_layers
 
 WAITING = (StateChoices.NEW, StateChoices.DEFERRED, StateChoices.SENDING, StateChoices.HELD)
 INCIDENTS = 5
+# Called for who reads the overview; a card has `title`, `text`, `url`, `label` and `broken`. None: no card.
+cards: list[Callable[[User], Mapping[str, object] | None]] = []
 LOOKED_AT = 200  # latest failed jobs whose incidents are looked at, beside those that are still open
 WAITS = {
     Hold.HELD_BY_FIRM: ngettext_lazy(
@@ -87,6 +90,7 @@ class Dashboard(Page):
             how=_how_mail_goes(reader, discretion),
             waiting=_waiting(reader),
             endings=_endings(reader),
+            cards=[card for ask in cards if (card := ask(reader)) is not None],
             steps=steps if any(not step.done for step in steps) else [],
             incidents=_incidents(reader, discretion),
         )
@@ -242,15 +246,19 @@ def _incidents(reader: User, discretion: Discretion) -> list[dict[str, object]]:
     )
     stopped_first = sorted(rows, key=lambda incident: not stop_of(incident.connection))
     mails = ((incident, jobs_of(incident).filter(pk__in=failed.values("pk"))) for incident in stopped_first)
-    shown = (_incident(reader, incident, inside, discretion) for incident, inside in mails if inside.exists())
+    checked = InternalMessage.objects.filter(user=reader, error_code=CHECKED, incident__closed_at=None)
+    without = set(checked.values_list("incident", flat=True))  # no mail has failed yet
+    shown = (
+        _incident(reader, incident, inside, discretion) for incident, inside in mails if incident.pk in without or inside.exists()
+    )
     return list(islice(shown, INCIDENTS))
 
 
 def _incident(reader: User, incident: Incident, mails: QuerySet[MailJob], discretion: Discretion) -> dict[str, object]:
-    remedy, newest = remedy_of(incident), mails.select_related("decision").order_by("-pk")[0]
+    remedy, newest = remedy_of(incident), mails.select_related("decision").order_by("-pk").first()
     return {
         "title": remedy.title if remedy else kind_of(incident).label,
-        "error": say_error(discretion.text(newest.plan, incident.error)),
+        "error": say_error(discretion.text(newest.plan if newest else {}, incident.error)),
         "tenant": incident.tenant.name if incident.tenant_id != reader.tenant_id else "",
         "when": moment(incident.last_at),
         "count": mails[: MOST + 1].count(),

@@ -37,14 +37,18 @@ def say_draft(draft: MailDraft | None) -> dict[str, Any] | None:
 def say_failure(error: str, *, uncertain: bool = False) -> str:
     """Why a draft is not there and what to do; `error` as it is stored."""
     if uncertain:
-        return _("The connection broke off. Look into the mailbox's folder for drafts before you put it there once more.")
+        return _("The connection broke off. Put it there again: the portal first looks whether it lies there already.")
     return _CODES[error]() if error in _CODES else _of_server(error)
 
 
 def _of_server(error: str) -> str:
     reason = reason_of(error)
-    if error.startswith(Trouble.PASSWORD_REFUSED) or reason is ReplyClass.LOGIN_REFUSED:
+    if reason is ReplyClass.LOGIN_REFUSED and not error.startswith(Trouble.TOKEN_REFUSED):
         return _("The mailbox does not accept the log-in. Correct user and password in the settings, then put it there again.")
+    if error.startswith(Trouble.TOKEN_REFUSED):
+        return _(
+            "The mailbox does not accept the portal's access token. In the app registration the permission for IMAP is needed."
+        )
     if _NO_PERMISSION.search(error):
         return _("In the app registration the permission Mail.ReadWrite is needed for drafts. Download the mail meanwhile.")
     if error.startswith(Trouble.DRAFT_REFUSED):
@@ -58,7 +62,10 @@ _CODES = {
     drafting.NO_MAILBOX: lambda: _(
         "The settings name no mailbox for it. Enter IMAP server, user and password, or download the mail instead."
     ),
-    drafting.NEEDS_PASSWORD: lambda: _("The password of the mailbox must be entered in the settings, or entered again."),
+    drafting.NEEDS_PASSWORD: lambda: _(
+        "The password of the mailbox must be entered in the settings, or entered again; with OAuth, enter the client secret or "
+        "connect the mailbox again."
+    ),
     drafting.LOGIN_PAUSED: lambda: _(
         "The mailbox has refused the log-in before. So that it is not locked, nothing tries again until user or password are "
         "corrected in the settings."

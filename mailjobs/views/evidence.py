@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from mailjobs.discretion import Discretion
 from mailjobs.models import Attempt, MailJob, StateChoices
 from mailjobs.remedies import say_taken, taken_as_sent
+from mailjobs.views.sent_words import say_look
 
 LAST_LINES = 6  # of the dialogue
 
@@ -28,6 +29,7 @@ def evidence_of(job: MailJob, discretion: Discretion) -> dict[str, Any] | None:
         "server": discretion.server(job.plan, _server(job, attempt)),
         "lost": _("the connection to the mail server") if attempt else _("the delivery worker, before it wrote the answer down"),
         "message_id": job.message_id,
+        "look": say_look(job),
         "lines": _last_lines(job, attempt, discretion),
     }
 

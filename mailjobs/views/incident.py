@@ -86,7 +86,7 @@ class IncidentPage(Page):
 
     def _line(self, incident: Incident, letters: QuerySet[InternalMessage], discretion: Discretion) -> IncidentLine:
         newest = letters.select_related("job__decision").order_by("-pk").first()
-        mails = letters.exclude(kind=InternalMessage.Kind.DELAYED).order_by().values("job").distinct().count()
+        mails = letters.exclude(kind=InternalMessage.Kind.DELAYED).exclude(job=None).order_by().values("job").distinct().count()
         return line_of(
             self.reader,
             incident,
@@ -96,6 +96,11 @@ class IncidentPage(Page):
             count=mails,
             unread=letters.filter(user=self.reader, read_at=None).count(),
         )
+
+    def _diagnosis_of(self, letters: QuerySet[InternalMessage]) -> str:
+        """Of its newest mail (J9)."""
+        url, job = url_of("diagnosis"), letters.exclude(job=None).order_by("-pk").values_list("job", flat=True).first()
+        return f"{url}?job={job}" if url and job else ""
 
     def _problem(self, line: IncidentLine, letters: QuerySet[InternalMessage], discretion: Discretion) -> dict[str, Any]:
         remedy = line.remedy
@@ -113,5 +118,6 @@ class IncidentPage(Page):
             "reply": discretion.text(plan, line.incident.error),
             "kind": {"unknown": "unknown"}.get(line.kind, ""),
             "settings_url": url_of("settings") if settings and administers and not line.hidden else "",
+            "diagnosis_url": self._diagnosis_of(letters),
             "connections_url": url_of("connections") if administers and not line.hidden and line.incident.connection_id else "",
         }

@@ -17,7 +17,7 @@ from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion, discretion_for
 from mailjobs.documents import others_of
 from mailjobs.drafting import put_now
-from mailjobs.drafts import Withheld, eml_of
+from mailjobs.drafts import Withheld, eml_of, mailto_of, withhold
 from mailjobs.falling_back import give_to_client, offers_client
 from mailjobs.foreseeing import say_successors
 from mailjobs.incidents import OPEN_STATES
@@ -47,6 +47,7 @@ from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import tell
 from mailjobs.views.page import job_for
 from mailjobs.views.sandbox import attached, download, framed
+from mailjobs.views.sent_words import say_copy
 from mailjobs.waiting import say_wait
 from mailjobs.wording import say_held_for, say_hold
 from mailsettings.access import Right, may, sees_whole_tenant
@@ -94,17 +95,19 @@ class Job(Page):
             answer=say_answer(job),
             evidence=evidence_of(job, discretion),
             problem=self._problem(job, discretion),
-            buttons=self._buttons(job, body=frozen is not None),
+            buttons=self._buttons(job, frozen),
             timeline=_timeline(job, discretion),
             recipients=[_recipient(job, each, discretion) for each in job.recipients.all()],
             ladder=ladder_of(job.plan, self.reader),
             facts=facts_of_plan(job.plan, discretion),
+            copy=discretion.text(job.plan, say_copy(job)),
             preview=read(whole(frozen)) if frozen is not None else None,
             provable=provable(job),
             documents=lines_of(self.reader, others_of(job)) if job.document_key else [],
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
             incident=_incident_of(job),
+            diagnosis_url=_diagnosis_of(job),
         )
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -170,8 +173,8 @@ class Job(Page):
         administers = may(self.reader, Right.MANAGE_SETTINGS) and self.reader.tenant_id is not None
         return YOU if administers and remedy.who is ADMINISTRATOR else remedy.who
 
-    def _buttons(self, job: MailJob, *, body: bool) -> dict[str, bool]:
-        client = _is_by_client(job)
+    def _buttons(self, job: MailJob, frozen: FrozenMail | None) -> dict[str, bool]:
+        client, body = _is_by_client(job), frozen is not None
         draft = MailDraft.objects.filter(pk=job.pk).first() if client else None
         return {
             "requeue": job.state in REQUEUEABLE_STATES and job.state != StateChoices.UNKNOWN,  # asked beside the evidence
@@ -179,6 +182,7 @@ class Job(Page):
             "confirm": job.held_reason == Hold.CONFIRM_SENDS_AS_FIRM,
             "cancel": job.state in CAN_WITHDRAW,
             "download": client and body,
+            "mailto": client and frozen is not None and mailto_of(job, frozen) is not None,
             "draft": client and body and is_reachable(job),
             "to_client": body and offers_client(job),
             "drafted": draft is not None and draft.state == MailDraft.State.PLACED,
@@ -198,6 +202,25 @@ class JobEml(ReaderMixin):
         except Withheld as why:
             messages.error(request, str(why))
             return HttpResponseRedirect(reverse("job", args=[job.pk]))
+
+
+class JobMailto(ReaderMixin):
+    """A short plain mail for the user's own mail client, judged when it is asked for (X1, U2)."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = job_for(self.reader, pk)
+        frozen = frozen_for(self, job)
+        if frozen is None or not _is_by_client(job):
+            raise Http404
+        try:
+            withhold(job)
+        except Withheld as why:
+            messages.error(request, str(why))
+        else:
+            if (address := mailto_of(job, frozen)) is not None:
+                return HttpResponse(status=302, headers={"Location": address})  # whatever the browser opens for `mailto:`
+            messages.error(request, _("This mail cannot be opened that way now. Open it as .eml."))
+        return HttpResponseRedirect(reverse("job", args=[job.pk]))
 
 
 class JobPreview(ReaderMixin):
@@ -225,6 +248,13 @@ def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
     if not body_visible_to(view.reader, job):
         return None
     return FrozenMail.objects.filter(job=job).first()
+
+
+def _diagnosis_of(job: MailJob) -> str:
+    """Where it is found out why it does not go (J9); empty where there is nothing to find out."""
+    url = url_of("diagnosis")
+    asks = {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED, StateChoices.NEW}
+    return f"{url}?job={job.pk}" if url and job.state in asks else ""
 
 
 def _incident_of(job: MailJob) -> int | None:

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext, pgettext
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
 from mailjobs.models import InternalMessage, LogOutcome, StateChoices
-from mailjobs.notices import UNDRAFTED, cause_of_letter
+from mailjobs.notices import CHECKED, UNDRAFTED, cause_of_letter
 from mailjobs.remedies import remedy_for, say_error
 from mailjobs.tables import few, moment
 from mailjobs.views.draft_words import say_failure
@@ -121,6 +121,8 @@ def _address_of(letter: InternalMessage) -> str:
 def _subject_of(letter: InternalMessage) -> str:
     if letter.kind == InternalMessage.Kind.PASSED_ON:
         return _("Mail jobs of %(user)s") % {"user": letter.subject}
+    if letter.error_code == CHECKED:
+        return _("Nightly check of the connection")
     if letter.mails > 1:
         words = {"count": letter.mails, "run": letter.job.run if letter.job else ""}
         with_run = ngettext("%(count)s mail of the print run %(run)s", "%(count)s mails of the print run %(run)s", letter.mails)

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from mailsettings.changes.book import Book, Objection, Owner, Refused, name_of, own_values, owner_filter, set_of, tenant_of
-from mailsettings.core.mailboxes import IMAP_PASSWORD, imap_binding, shares_password
+from mailsettings.core.mailboxes import IMAP_PASSWORD, IMAP_TOKENS, imap_binding, server_of, shares_password
 from mailsettings.core.parameters import SECRET_KEYS, Holder, Layer, ParameterLevel
 from mailsettings.core.relay import (
     CLIENT_KEY,
@@ -31,7 +31,8 @@ from mailsettings.vault import SecretUnreadable, seal, unseal
 def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
     """Seal a secret to the endpoint that is in force now (P5); call it after everything that decides the endpoint is saved.
 
-    The password for SMTP is sealed for the IMAP server too where one is in force and has no user of its own.
+    The password for SMTP is sealed for the IMAP server too where one is in force and has no user of its own, and the tokens of
+    an OAuth secret may be offered to the one in force now.
     Raises Refused for a key that is not the client certificate's.
     """
     level = level_of(owner)
@@ -39,6 +40,8 @@ def save_secret(book: Book, owner: Owner, key: str, secret: str) -> None:
         _check_client_key(level.holder.text("client_certificate"), secret)
     if key == SMTP_PASSWORD and shares_password(level):
         save_secret(book, owner, IMAP_PASSWORD, secret)
+    if key in IMAP_TOKENS:
+        _let_imap_have_tokens(book, owner, level, IMAP_TOKENS[key])
     bound = _binding_of(level, key)
     place: dict[str, Any] = {"account": owner} if isinstance(owner, EmailAccount) else {"parameter_set": set_of(owner)}
     known = Secret.objects.filter(**place, key=key, binding=bound).first()
@@ -79,6 +82,8 @@ def forget_secret(book: Book, owner: Owner, key: str) -> None:
     """Delete a stored secret, if there is one."""
     if key == SMTP_PASSWORD and shares_password(level_of(owner)):
         forget_secret(book, owner, IMAP_PASSWORD)
+    if key in IMAP_TOKENS:
+        secrets_of(owner).filter(key=IMAP_TOKENS[key]).delete()
     secrets = secrets_of(owner).filter(key=key)
     if secrets:
         secrets.delete()
@@ -111,6 +116,11 @@ def warn_of_stale_secrets(book: Book, owner: Owner) -> None:
                 )
             elif secret.key == IMAP_PASSWORD:
                 message = _("%(name)s: the IMAP password must be entered again, because server, port, user or TLS have changed.")
+            elif secret.key in IMAP_TOKENS.values():
+                message = _(
+                    "%(name)s: for the mailbox over IMAP the client secret must be entered or the mailbox connected again, "
+                    "because the IMAP server or its user have changed."
+                )
             elif secret.key != SMTP_PASSWORD:
                 message = _("%(name)s: the client secret must be entered again, because server, user or authority have changed.")
             book.warnings.append(message % {"name": name_of(holder)})
@@ -134,10 +144,19 @@ def _binding_of(level: Level, key: str) -> str:
             return binding(level)
         case _ if key == IMAP_PASSWORD:
             return imap_binding(level)
+        case _ if key in IMAP_TOKENS.values():
+            return imap_binding(level)
         case _ if key == CLIENT_KEY:
             return client_key_binding(level.holder)
         case _:
             return oauth_binding(level)
+
+
+def _let_imap_have_tokens(book: Book, owner: Owner, level: Level, leave: str) -> None:
+    if server_of(level) is None:
+        secrets_of(owner).filter(key=leave).delete()
+    else:
+        save_secret(book, owner, leave, "")
 
 
 def _check_client_key(certificate: str, key: str) -> None:

@@ -2,24 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mailsettings.core.facts import AccountFacts, Facts
 from mailsettings.core.parameters import PARAMETERS, Holder, ParameterLevel
-from mailsettings.core.relay import Level, SecretRef, levels_for
+from mailsettings.core.relay import OAUTH_CONSENT, OAUTH_SECRET, Level, SecretRef, levels_for, oauth_binding
 
 IMAP_PASSWORD = "imap_password"  # noqa: S105 (a key, no secret)
 _PORTS = {"implicit": 993}
 _USUAL_PORT = 143
-_GENERAL = frozenset({ParameterLevel.COM, ParameterLevel.FIRM})
+# That the tokens of a secret may be offered to the IMAP server too: sealed to it beside the secret itself, so that another IMAP
+# server stops drafts and no mail. It holds no secret.
+IMAP_TOKENS = MappingProxyType({OAUTH_SECRET: "imap_by_client_secret", OAUTH_CONSENT: "imap_by_consent"})
+GENERAL = frozenset({ParameterLevel.COM, ParameterLevel.FIRM})
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A mailbox that can be reached by IMAP, with where its sealed password lies; it holds no secret."""
+    """A mailbox that can be reached by IMAP, with where its sealed secret lies; it holds no secret.
+
+    `username` is empty where a token says whose it is: the sender's, or that of who consented.
+    """
 
     level: str
     source: str
     username: str
+    login: Holder
     server: Holder
     secret: SecretRef
     secret_usable: bool
@@ -37,27 +45,33 @@ class Mailbox:
         return imap_port_of(self.server)
 
 
-def decide_mailbox(facts: Facts, account: AccountFacts | None, level: str, sender: str) -> Mailbox | None:
+def decide_mailbox(
+    facts: Facts, account: AccountFacts | None, level: str, sender: str, *, by_token: bool = False
+) -> Mailbox | None:
     """The first level of R3 that names a mailbox for this user, None where none does.
 
     The user for SMTP is a mailbox where it is somebody's own; in general settings only where it is the sender's address, since
-    drafts in a mailbox that the user may not read would be lost. A firm's mailbox is never its Com customers' (T7).
+    drafts in a mailbox that the user may not read would be lost. A firm's mailbox is never its Com customers' (T7). `by_token`:
+    the connection in force logs in with tokens, and so does its mailbox where no password for IMAP is stored.
     """
     for each in levels_for(facts.layers, account, level):
         if facts.tenant.is_com_customer and each.name == ParameterLevel.FIRM:
             continue
         username, server = username_of(each.holder), server_of(each)
-        is_own = each.holder.text("imap_user") or each.name not in _GENERAL or username.lower() == sender.lower()
-        if not username or server is None or not is_own:
+        token = _token_ref(each) if by_token else None
+        is_own = each.holder.text("imap_user") or each.name not in GENERAL or username.lower() in {sender.lower(), ""}
+        if not (username or token) or server is None or not is_own:
             continue
+        if token is not None:
+            usable = _fits(each, token) and each.holder.secrets.get(IMAP_TOKENS[token.key]) == imap_binding(each)
+            return Mailbox(each.name, each.source, username, each.holder, server, token, usable)
         ref = SecretRef(each.holder.owner, IMAP_PASSWORD, imap_binding(each))
-        usable = each.holder.secrets.get(IMAP_PASSWORD) == ref.binding
-        return Mailbox(each.name, each.source, username, server, ref, usable)
+        return Mailbox(each.name, each.source, username, each.holder, server, ref, _fits(each, ref))
     return None
 
 
 def imap_binding(login: Level) -> str:
-    """What a password for IMAP is sealed to: server, port, TLS and user (P5, Z7)."""
+    """What a password for IMAP, and the leave to offer it tokens, is sealed to: server, port, TLS and user (P5, Z7)."""
     server = server_of(login)
     endpoint = f"{server.text('imap_server').lower()}:{imap_port_of(server)}:{imap_tls_of(server)}" if server else ""
     return f"imap|{endpoint}|{username_of(login.holder)}"
@@ -88,6 +102,19 @@ def imap_tls_of(server: Holder) -> str:
 
 def imap_port_of(server: Holder) -> int:
     return server.number("imap_port") or _PORTS.get(imap_tls_of(server), _USUAL_PORT)
+
+
+def _token_ref(level: Level) -> SecretRef | None:
+    """The secret by which the level's tokens are got, where it has one and no password for IMAP."""
+    holder = level.holder
+    if IMAP_PASSWORD in holder.secrets or not holder.text("oauth_client_id"):
+        return None
+    key = next((key for key in (OAUTH_CONSENT, OAUTH_SECRET) if key in holder.secrets), None)
+    return SecretRef(holder.owner, key, oauth_binding(level)) if key else None
+
+
+def _fits(level: Level, ref: SecretRef) -> bool:
+    return level.holder.secrets.get(ref.key) == ref.binding
 
 
 def _first_with(login: Level, key: str) -> Holder | None:

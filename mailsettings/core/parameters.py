@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     NETWORKS = "networks"
     CERTIFICATE = "certificate"
     SECRET = "secret"  # noqa: S105 (a kind, no secret)
+    DATE = "date"  # as ISO 8601 writes it
     KEY = "key"  # a secret of several lines: a private key in PEM form
 
 
@@ -95,6 +97,7 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             _row("imap_tls", Kind.CHOICE, _C, default="implicit", choices=("implicit", "starttls", "off")),
             _row("imap_user", Kind.TEXT, _C),
             _row("imap_password", Kind.SECRET, _C),
+            _row("sent_copy", Kind.SWITCH, _C, default=False),
             _row("send_option", Kind.CHOICE, _S, default="smtp", choices=("smtp", "client")),
             _row("sender_address", Kind.SENDER, _S),
             _row("always_use_sender_address", Kind.SWITCH, _S, default=False),
@@ -106,12 +109,12 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             _row("ews_url", Kind.TEXT, _E),
             _row("ews_auth", Kind.CHOICE, _E, choices=("basic", "ntlm", "oauth2")),
             _row("ews_version", Kind.TEXT, _E),
-            _row("sent_copy", Kind.SWITCH, _E, default=False),
             _row("ntlm_domain", Kind.TEXT, _E),
             _row("oauth_authority", Kind.TEXT, _O),
             _row("oauth_tenant", Kind.TEXT, _O),
             _row("oauth_client_id", Kind.TEXT, _O),
             _row("oauth_client_secret", Kind.SECRET, _O),
+            _row("oauth_secret_expires", Kind.DATE, _O),
             _row("graph_url", Kind.TEXT, _O),
             _row("max_connections", Kind.NUMBER, _L, minimum=1, maximum=100),
             _row("per_minute", Kind.NUMBER, _L, minimum=1, maximum=1_000_000),
@@ -157,6 +160,8 @@ def parse_value(key: str, raw: object) -> Value | None:
             return _number(row, raw)
         case Kind.ADDRESSES | Kind.NETWORKS:
             return _list(row, raw)
+        case Kind.DATE if type(raw) is date:  # as YAML reads it
+            return raw.isoformat()
         case _:
             return _text(row, raw)
 
@@ -196,14 +201,29 @@ def _text(row: Parameter, raw: object) -> str | None:
         return text
     if row.kind is not Kind.CERTIFICATE and not text.isprintable():
         raise ParameterInvalid(row.key, "control_character")
+    _check_form(row, text)
+    return text
+
+
+def _check_form(row: Parameter, text: str) -> None:
     match row.kind:
         case Kind.CHOICE if text not in row.choices:
             raise ParameterInvalid(row.key, "not_a_choice", ", ".join(row.choices))
         case Kind.HOST if not (_HOST_LABELS.fullmatch(text) or _IP_LITERAL.fullmatch(text)):
             raise ParameterInvalid(row.key, "not_a_host")
+        case Kind.DATE if not _is_date(text):
+            raise ParameterInvalid(row.key, "not_a_date")
         case Kind.CERTIFICATE if "-----BEGIN CERTIFICATE-----" not in text:
             raise ParameterInvalid(row.key, "not_a_certificate")
-    return text
+        case _:
+            return
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text  # no other way of ISO 8601 to write it
+    except ValueError:
+        return False
 
 
 def _checked_address(key: str, text: str, *, recipient: bool) -> None:

@@ -188,6 +188,8 @@ def _bare_field(row: Parameter, entry: Entry, *, shared_identity: bool) -> forms
             return _choice([(choice, CHOICE_LABELS[row.key, choice]) for choice in row.choices], entry, str)
         case Kind.NUMBER:
             return forms.IntegerField(widget=forms.TextInput(attrs=_hints(entry) | {"inputmode": "numeric"}))
+        case Kind.DATE:
+            return forms.CharField(widget=forms.TextInput(attrs={"type": "date", "autocomplete": "off"}))
         case Kind.ADDRESSES | Kind.NETWORKS:
             return LinesField(widget=forms.Textarea(attrs=_hints(entry) | {"rows": 3}))
         case Kind.CERTIFICATE:

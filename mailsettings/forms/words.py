@@ -1,14 +1,16 @@
 """One sentence of help for each parameter, and the recommendations behind “More” (S3, S4)."""
 
 from collections.abc import Mapping
+from datetime import date
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from mailsettings.core.parameters import PARAMETERS, Value
+from mailsettings.core.parameters import PARAMETERS, Kind, Value
 from mailsettings.wording import CHOICE_LABELS, SEND_SYSTEM_LABELS
 
 HELP: Mapping[str, Promise] = {
@@ -40,6 +42,10 @@ HELP: Mapping[str, Promise] = {
         "Stored encrypted, for exactly this IMAP server, port, TLS and user. Without a user for IMAP, entering the SMTP password "
         "stores it here too."
     ),
+    "sent_copy": gettext_lazy(
+        "Each mail that was sent is also put into the mailbox's Sent folder: by Exchange over EWS, else over IMAP. Over Graph it "
+        "is there anyway."
+    ),
     "send_option": gettext_lazy("Whether mail goes out over the mail server or opens in the user's own mail client."),
     "sender_address": gettext_lazy("user@domain or Name <user@domain>; it counts where no account gives an address."),
     "always_use_sender_address": gettext_lazy(
@@ -57,15 +63,16 @@ HELP: Mapping[str, Promise] = {
     "ews_url": gettext_lazy("The address of Exchange Web Services; empty lets autodiscover find it."),
     "ews_auth": gettext_lazy("How the log-in to Exchange works."),
     "ews_version": gettext_lazy("Only where Exchange does not tell its version itself."),
-    "sent_copy": gettext_lazy(
-        "Each mail sent over EWS is also put into the mailbox's Sent Items. A mail whose outcome is uncertain is looked up there."
-    ),
     "ntlm_domain": gettext_lazy("The Windows domain of the user, also for send systems 4 and 5; empty where the user names it."),
     "oauth_authority": gettext_lazy("The address that issues tokens; empty takes the provider's usual one."),
     "oauth_tenant": gettext_lazy("The directory (tenant) ID from the Microsoft 365 app registration."),
     "oauth_client_id": gettext_lazy("The application (client) ID from the app registration."),
     "oauth_client_secret": gettext_lazy(
         "It is stored encrypted, for exactly this server, user, authority and client, and never shown again."
+    ),
+    "oauth_secret_expires": gettext_lazy(
+        "As the app registration says it, at Microsoft two years after it was made at most. The overview warns from 30 days "
+        "before."
     ),
     "graph_url": gettext_lazy("Only where Microsoft Graph is not at its usual address, as in a national cloud."),
     "max_connections": gettext_lazy("How many connections to this server may be open at the same time."),
@@ -127,6 +134,8 @@ def say_value(key: str, value: Value) -> str:
         return str(SEND_SYSTEM_LABELS[value])
     if isinstance(value, (tuple, list)):
         return ", ".join(value)
+    if PARAMETERS[key].kind is Kind.DATE and isinstance(value, str):
+        return date_format(date.fromisoformat(value), "SHORT_DATE_FORMAT")
     return str(CHOICE_LABELS.get((key, str(value)), value))
 
 

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django_tables2 import RequestConfig
 
+from mailsettings.context_processors import url_of
 from mailsettings.forms import AccountForm
 from mailsettings.models import EmailAccount, Tenant
 from mailsettings.portal import ROWS, SettingsPage, list_url, write
@@ -35,7 +36,10 @@ class AccountPage(SettingsPage):
         uses = uses_of(account, active_world(tenant)) if account else []
         named = namings_of(account, uses) if account else []
         back = list_url("accounts", tenant, self)
-        return self.show(form=form, tenant=tenant, account=account, uses=uses, named=named, back=back)
+        diagnosis_url = url_of("diagnosis")
+        return self.show(
+            form=form, tenant=tenant, account=account, uses=uses, named=named, back=back, diagnosis_url=diagnosis_url
+        )
 
 
 class AccountNew(AccountPage):

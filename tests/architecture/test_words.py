@@ -7,6 +7,9 @@ import pytest
 from django.utils import translation
 from django.utils.functional import Promise
 
+from diagnostics import wording as diagnosis_words
+from diagnostics.core import findings
+from diagnostics.meanings import explain
 from mailjobs import wording as mail_words
 from mailjobs.core import plan
 from mailjobs.core.envelope import Trouble
@@ -45,6 +48,12 @@ WORDS: list[tuple[str, Iterable[Any], Any]] = [
     ("recipients", RecipientStateChoices, dict(RecipientStateChoices.choices)),
     ("kinds of recipients", JobRecipient.Kind, dict(JobRecipient.Kind.choices)),
     ("messages", InternalMessage.Kind, dict(InternalMessage.Kind.choices)),
+    ("steps of a diagnosis", findings.Step, diagnosis_words.STEPS),
+    ("verdicts", findings.Verdict, diagnosis_words.VERDICTS),
+    ("who must act", findings.Who, diagnosis_words.WHO),
+    ("causes", findings.Cause, diagnosis_words.CAUSES),
+    ("meanings", findings.Cause, {cause: explain(cause, "", 0).meaning for cause in findings.Cause}),
+    ("next steps", findings.Cause, {cause: explain(cause, "", 0).remedy for cause in findings.Cause}),
 ]  # fmt: skip
 # Words that are the same in both languages.
 SAME = {"SMTP OK", "SMTP", "EWS", "Microsoft Graph", "TLS", "TLS 1.2", "TLS 1.3", "NTLM", "OAuth 2.0", "Name", "Cc", "Bcc"}

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import drain, enqueue, growth, latency, lists, memory
+from tests.benchmarks import api, drain, enqueue, growth, latency, lists, memory
 from tests.benchmarks.benchmark import Benchmark, Round, Task
 from tests.benchmarks.harness import BenchmarkError, Stand
 from tests.benchmarks.report import machine, rows_of, table
 
 _OF_THE_QUEUE = (*drain.BENCHMARKS, *enqueue.BENCHMARKS, *latency.BENCHMARKS, *growth.BENCHMARKS, *memory.BENCHMARKS)
-ALL = (*_OF_THE_QUEUE, *lists.BENCHMARKS)
+ALL = (*_OF_THE_QUEUE, *lists.BENCHMARKS, *api.BENCHMARKS)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from mailjobs import sharing
 from mailjobs.connections import known_to
 from mailjobs.core.lifecycle import State
 from mailjobs.core.reply import ReplyClass
+from mailjobs.keys import Scope, make, revoke
 from mailjobs.models import Incident, MailJob, SharedConnection
 from mailsettings.changes import Book, save_account, save_parameters
 from mailsettings.changes.secrets import save_consent
@@ -45,6 +46,9 @@ def scene(live_server: Any) -> dict[str, str]:
     MailJob.objects.filter(pk__in=[mail.pk for mail in waiting]).update(document_key=DOCUMENT)
     accounts = _accounts()
     _stop_connections()
+    ends = (None, timezone.now() - timedelta(days=1), timezone.now() + timedelta(days=90))
+    made = [make(user("anna"), user("anna"), name="Fakturierung", scopes=list(Scope), expires_at=end)[0] for end in ends]
+    revoke(user("anna"), made[-1])
     many, one = Incident.objects.get(failures=12), Incident.objects.get(reason=ReplyClass.LOGIN_REFUSED)
     unknown = MailJob.objects.filter(state="unknown").values_list("pk", flat=True)[0]
     huber = Tenant.objects.get(slug="huber")
@@ -64,7 +68,11 @@ def scene(live_server: Any) -> dict[str, str]:
         "account over NTLM": reverse("account", args=[accounts["ntlm"].pk]),
         "general settings": reverse("settings"),
         "own settings": reverse("own_settings"),
+        "advisor": reverse("advisor"),
         "audit log": reverse("audit"),
+        "API keys": reverse("own_keys"),
+        "API keys of a user": reverse("user_keys", args=[user("bernd").pk]),
+        "documentation of the API": reverse("api_documentation"),
     }
 
 

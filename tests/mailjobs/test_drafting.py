@@ -1,6 +1,5 @@
-"""Drafts in the user's mailbox, over IMAP against a real Dovecot and over the stand-in of Graph: X1, M2, U2, J8, T7."""
+"""Drafts in the user's mailbox, over IMAP against a real Dovecot: X1, M2, U2, J8, T7."""
 
-from collections.abc import Iterator
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -15,7 +14,6 @@ from mailsettings.changes import Book, own_values, save_parameters, save_secret
 from mailsettings.models import Secret, Tenant
 from tests.cast import OFFICE, invoice, move_in, user
 from tests.peers.fixtures import Peers
-from tests.peers.graph_standin import App, GraphStandIn
 from tests.services import free_port
 
 pytestmark = [pytest.mark.peers, pytest.mark.django_db(transaction=True)]
@@ -286,48 +284,3 @@ def test_a_withdrawn_mail_is_not_put(imap: Peers) -> None:
     MailJob.objects.update(state="cancelled", held_reason="", held_for="")
     deliver()
     assert (drafts(imap), drafting.put_now(user("bernd"), MailJob.objects.get())) == ([], None)
-
-
-# Graph
-
-
-@pytest.fixture
-def graph() -> Iterator[GraphStandIn]:
-    with GraphStandIn(apps={"portal": App(granted="Mail.Send Mail.ReadWrite", mailbox=BERND)}) as running:
-        yield running
-
-
-def over_graph(graph: GraphStandIn, **more: Any) -> dict[str, Any]:
-    return {
-        "send_system": 11,
-        "graph_url": graph.graph_url,
-        "oauth_authority": graph.authority,
-        "oauth_tenant": "huber.example",
-        "oauth_client_id": "portal",
-        "oauth_client_secret": App().secret,
-        "ca_certificate": graph.ca_pem,
-        **more,
-    }
-
-
-def test_a_mail_becomes_a_draft_over_graph_where_that_is_the_connection(graph: GraphStandIn) -> None:
-    live(over_graph(graph), smtp_user="", smtp_password="")
-    content = {"filename": "1.pdf", "content_type": "application/pdf", "content_base64": "JVBERi0x" * 600_000}
-    submit(user("bernd"), invoice(bcc=["blind@kunde.example"], attachments=[content]))
-    deliver()
-    [made], draft = graph.drafts.values(), MailDraft.objects.get()
-    assert (draft.state, draft.mailbox, draft.error, graph.taken) == (State.PLACED, BERND, "", [])
-    assert (made.mailbox, made.mail["Bcc"]) == (BERND, "blind@kunde.example")
-    assert made.mail["Message-ID"] == MailJob.objects.get().message_id
-    assert len(made.files) == 1, "what is too large for one request goes by an upload"
-    assert held() == ("held", "by_client")
-
-
-def test_graph_that_does_not_allow_drafts_says_so_and_nothing_is_sent(graph: GraphStandIn) -> None:
-    graph.apps["portal"].granted = "Mail.Send"
-    live(over_graph(graph), smtp_user="", smtp_password="")
-    submit(user("bernd"), invoice())
-    deliver()
-    draft = MailDraft.objects.get()
-    assert (draft.state, graph.drafts, graph.taken) == (State.FAILED, {}, [])
-    assert "ErrorAccessDenied" in draft.error

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from mailjobs import delivery
 from mailjobs.models import Attempt, JobRecipient, MailJob, SharedConnection
 from mailjobs.submission import submit, submit_many
-from mailjobs.transports import ews, ews_discovery
+from mailjobs.transports import ews_discovery, web_session
 from tests.cast import invoice, move_in, user
 from tests.peers.ews_standin import EwsStandIn
 from tests.peers.graph_standin import App, GraphStandIn
@@ -25,7 +25,7 @@ SECRET = "client-secret-of-the-tests"
 
 @pytest.fixture
 def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[EwsStandIn]:
-    monkeypatch.setattr(ews, "LOOK_AFTER", (0.0, 0.1))
+    monkeypatch.setattr(web_session, "LOOK_AFTER", (0.0, 0.1))
     with EwsStandIn() as running:
         yield running
         assert running.complaints == []

@@ -99,7 +99,7 @@ def test_a_failure_says_what_to_do_and_what_the_server_said(browser: Client) -> 
 def test_a_mailbox_whose_password_is_missing_asks_for_it(browser: Client) -> None:
     change(person("bernd"), smtp_user="bernd")
     after = press(browser, held())
-    assert "The password of the mailbox must be entered in the settings, or entered again." in after
+    assert "The password of the mailbox must be entered in the settings, or entered again; with OAuth" in after
 
 
 def test_without_a_mailbox_there_is_the_download_alone(log_in: LogIn) -> None:

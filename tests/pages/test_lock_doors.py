@@ -30,6 +30,7 @@ VALUES: dict[str, Any] = {
     Kind.NETWORKS: ["10.0.0.0/8"],
     Kind.CERTIFICATE: "-----BEGIN CERTIFICATE-----\nx",
     Kind.SECRET: "streng-geheim-4711",
+    Kind.DATE: "2027-03-31",
     Kind.KEY: generate_private_key(SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
 }
 LEVELS = {"user": "mia", "com": "muster", "firm": "huber"}

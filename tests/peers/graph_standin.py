@@ -18,7 +18,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -37,6 +37,7 @@ MOST_REQUEST = 4 * 1024 * 1024  # octets, of one request
 UPLOAD_UNIT = 320 * 1024  # every range but the last is a multiple of it
 SMALLEST_UPLOAD = 3 * 1024 * 1024
 AT_ONCE = 4  # requests for one mailbox
+_BY_MESSAGE_ID = re.compile(r"internetMessageId eq '((?:[^']|'')+)'")
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
 
@@ -93,6 +94,8 @@ class GraphStandIn:
     token_delay: float = 0.0
     token_faults: deque[int] = field(default_factory=deque)
     faults: deque[str] = field(default_factory=deque)
+    look_faults: deque[int] = field(default_factory=deque)  # statuses of the next look-ups
+    draft_faults: deque[str] = field(default_factory=deque)  # "drop" or a status, of the next drafts
     at_once: int = AT_ONCE
     revoked: set[str] = field(default_factory=set)  # ids of tokens
 
@@ -229,7 +232,7 @@ class GraphStandIn:
             raise Refusal(401, "InvalidAuthenticationToken", "Access token validation failure.")
         return claims
 
-    def answer(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, dict[str, object] | None]:
+    def answer(self, method: str, path: str, headers: Any, body: bytes, query: str = "") -> tuple[int, dict[str, object] | None]:
         """Status and document. Raises Refusal and Gone."""
         if path.startswith("/upload/"):
             return self._take_range(path, headers, body)
@@ -239,6 +242,8 @@ class GraphStandIn:
         rest = parts[1:] if parts[0] == "me" else parts[2:]
         if not rest:
             raise Refusal(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
+        if method == "GET" and rest[0] == "mailFolders" and rest[2:] == ["messages"]:
+            return 200, {"value": [{"id": str(number)} for number in range(self._found(mailbox, scopes, rest[1], query))]}
         needed = "Mail.Send" if rest[-1] in {"sendMail", "send"} else "Mail.ReadWrite"
         if needed not in scopes:
             raise Refusal(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
@@ -248,11 +253,32 @@ class GraphStandIn:
                 return 202, None
             if (method, rest) == ("POST", ["messages"]):
                 key = f"AAMk{uuid.uuid4().hex}="
-                self.drafts[key] = _Draft(mailbox, self._mime(headers, body))
+                draft, fault = (
+                    _Draft(mailbox, self._mime(headers, body)),
+                    self.draft_faults.popleft() if self.draft_faults else "",
+                )
+                if fault and fault != "drop":
+                    raise Refusal(int(fault), "")
+                self.drafts[key] = draft
+                if fault:
+                    raise Gone
                 return 201, {"id": key, "isDraft": True}
             if rest[0] == "messages":
                 return self._of_draft(method, unquote(rest[1]), "/".join(rest[2:]), body)
         raise Refusal(404, "ResourceNotFound", f"No such resource: {path}")
+
+    def _found(self, mailbox: str, scopes: set[str], folder: str, query: str) -> int:
+        """How many mails of the folder have the Message-ID that `$filter` asks for."""
+        if not scopes & {"Mail.Read", "Mail.ReadWrite"}:
+            raise Refusal(403, "ErrorAccessDenied", "Access is denied. Check credentials and try again.")
+        asked = _BY_MESSAGE_ID.fullmatch(parse_qs(query)["$filter"][0])
+        if asked is None:
+            raise Refusal(400, "ErrorInvalidUrlQueryFilter", "The query filter contains one or more invalid nodes.")
+        if self.look_faults:
+            raise Refusal(self.look_faults.popleft(), "serviceNotAvailable")
+        lying: Sequence[_Draft | Taken] = list(self.drafts.values()) if folder == "drafts" else self.taken
+        wanted = (mailbox, asked[1].replace("''", "'"))
+        return sum((each.mailbox, str(each.mail["Message-ID"])) == wanted for each in lying)
 
     @contextmanager
     def _one_of_few(self, mailbox: str) -> Iterator[None]:
@@ -375,7 +401,7 @@ class _Handler(BaseHTTPRequestHandler):
                 form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
                 self._say(200, self.peer.token(form))
             else:
-                self._say(*self.peer.answer(self.command, url.path, self.headers, body))
+                self._say(*self.peer.answer(self.command, url.path, self.headers, body, url.query))
         except Gone:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

@@ -10,4 +10,4 @@ apt-get update -q || echo "apt-get update failed; going on with the lists that a
 apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold \
   postfix sasl2-bin libsasl2-modules libsasl2-modules-db libsasl2-modules-gssapi-mit \
   dovecot-core dovecot-imapd dovecot-submissiond dovecot-gssapi \
-  krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc openssl
+  krb5-kdc krb5-admin-server krb5-user libkrb5-dev gcc openssl swaks

@@ -76,6 +76,11 @@ async def session_to(to: Endpoint) -> AsyncIterator[EwsSession]:
         assert not session.usable
 
 
+async def find(to: Endpoint, message_id: str, sender: str) -> bool:
+    async with session_to(to) as session:
+        return await session.find(message_id, sender)
+
+
 async def refusal(to: Endpoint) -> TransportError:
     with pytest.raises(TransportError) as caught:
         await ews.open_session(to, timeouts=QUICK)

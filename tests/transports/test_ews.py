@@ -11,9 +11,9 @@ from mailjobs.core.envelope import Envelope, Exchange, HandOver, Phase, Transpor
 from mailjobs.core.lifecycle import RecipientState, State
 from mailjobs.core.reply import ReplyClass
 from mailjobs.remedies import remedy_for
-from mailjobs.transports import ews
+from mailjobs.transports import web_session
 from mailjobs.transports.ews import EwsSession
-from mailjobs.transports.ews_soap import DRAFTS
+from mailjobs.transports.web_session import DRAFTS
 from tests.peers.ews_standin import EwsStandIn
 from tests.peers.ews_xml import SCHEMA_DIR
 from tests.transports.ews_sessions import (
@@ -27,6 +27,7 @@ from tests.transports.ews_sessions import (
     QUICK,
     Letter,
     endpoint,
+    find,
     program,
     refusal,
     session_to,
@@ -37,7 +38,7 @@ from tests.transports.ews_sessions import (
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[EwsStandIn]:
-    monkeypatch.setattr(ews, "LOOK_AFTER", (0.0, 0.1))
+    monkeypatch.setattr(web_session, "LOOK_AFTER", (0.0, 0.1))
     with EwsStandIn() as running:
         yield running
         assert running.complaints == []
@@ -285,15 +286,15 @@ async def test_find_looks_into_sent_items(service: EwsStandIn) -> None:
     for sent, exchange in ((letter, COPIED), (uncopied, BASIC)):
         async with session_to(endpoint(service, exchange)) as session:
             assert settled(await sent.over(session)).state is State.SENT
-    assert await ews.find(endpoint(service), letter.message_id, ANNA, timeouts=QUICK)
-    assert not await ews.find(endpoint(service), uncopied.message_id, ANNA, timeouts=QUICK)
-    assert not await ews.find(endpoint(service), "<\"&'>@test.local>", ANNA, timeouts=QUICK)
+    assert await find(endpoint(service), letter.message_id, ANNA)
+    assert not await find(endpoint(service), uncopied.message_id, ANNA)
+    assert not await find(endpoint(service), "<\"&'>@test.local>", ANNA)
     by_program = program(service, username="")
-    assert await ews.find(by_program, letter.message_id, ANNA, timeouts=QUICK)
-    assert not await ews.find(by_program, letter.message_id, OFFICE, timeouts=QUICK)
+    assert await find(by_program, letter.message_id, ANNA)
+    assert not await find(by_program, letter.message_id, OFFICE)
     service.login_faults.extend(["", "ErrorAccessDenied"])
     with pytest.raises(TransportError, match="ErrorAccessDenied"):
-        await ews.find(endpoint(service), letter.message_id, ANNA, timeouts=QUICK)
+        await find(endpoint(service), letter.message_id, ANNA)
 
 
 # Drafts (X1)
@@ -308,8 +309,8 @@ async def test_put_draft_leaves_the_mail_in_the_mailbox_and_sends_nothing(servic
         assert await session.put_draft(ANNA, octets) == ("" if by == "login" else ANNA)
         assert await session.find(letter.message_id, ANNA, DRAFTS)
         assert not await session.find(letter.message_id, ANNA)
-        service.faults.extend(["ErrorQuotaExceeded", "drop", "503"])
-        for phase in (Phase.MAIL, Phase.BODY, Phase.MAIL):
+        service.faults.extend(["ErrorQuotaExceeded", "drop", "503", "504", "ErrorTimeoutExpired"])
+        for phase in (Phase.MAIL, Phase.BODY, Phase.MAIL, Phase.BODY, Phase.BODY):
             with pytest.raises(TransportError) as caught:
                 await session.put_draft(ANNA, octets)
             assert caught.value.phase is phase

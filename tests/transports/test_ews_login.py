@@ -10,7 +10,7 @@ import pytest
 
 from mailjobs.core.envelope import Endpoint, Exchange, HandOver, Phase, TransportError, Trouble
 from mailjobs.core.lifecycle import State
-from mailjobs.transports import ews, ews_discovery
+from mailjobs.transports import ews_discovery, web_session
 from tests.peers.ews_standin import EwsStandIn
 from tests.peers.tokens import issue
 from tests.transports.ews_sessions import ANNA, ANY, BASIC, NTLM, Letter, endpoint, refusal, session_to, settled, with_token
@@ -18,7 +18,7 @@ from tests.transports.ews_sessions import ANNA, ANY, BASIC, NTLM, Letter, endpoi
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[EwsStandIn]:
-    monkeypatch.setattr(ews, "LOOK_AFTER", (0.0, 0.1))
+    monkeypatch.setattr(web_session, "LOOK_AFTER", (0.0, 0.1))
     with EwsStandIn() as running:
         yield running
         assert running.complaints == []

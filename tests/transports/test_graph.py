@@ -10,8 +10,9 @@ import pytest
 from mailjobs.core.envelope import Endpoint, Envelope, HandOver, Phase, TokenSource, TransportError, Trouble
 from mailjobs.core.lifecycle import Outcome, RecipientState, State, settle
 from mailjobs.core.reply import ReplyClass
-from mailjobs.transports import graph, https, registry
+from mailjobs.transports import graph, https, registry, web_session
 from mailjobs.transports.graph import GraphSession
+from mailjobs.transports.web_session import DRAFTS
 from tests.peers.graph_standin import GraphStandIn
 from tests.peers.tokens import SMTP_AUDIENCE, issue
 from tests.transports.web_letters import WebLetter
@@ -289,3 +290,52 @@ async def test_submit_knows_when_nothing_was_said(service: GraphStandIn) -> None
     assert outcome.error is not None
     assert outcome.error.phase is Phase.CONNECT
     assert settled(outcome).state is State.DEFERRED
+
+
+# A mail whose reply was lost, and drafts (X1)
+
+
+@pytest.mark.parametrize(
+    ("scope", "fault", "state"),
+    [
+        ("Mail.Send Mail.ReadWrite", "drop", State.SENT),
+        ("Mail.Send Mail.ReadWrite", "leave", State.UNKNOWN),
+        ("Mail.Send", "drop", State.UNKNOWN),
+    ],
+    ids=["it is there", "not there proves nothing", "nobody may look"],
+)
+async def test_a_lost_reply_is_settled_by_the_copy_in_sent_items(
+    service: GraphStandIn, monkeypatch: pytest.MonkeyPatch, scope: str, fault: str, state: State
+) -> None:
+    monkeypatch.setattr(web_session, "LOOK_AFTER", (0.0, 0.1))
+    service.faults.append(fault)
+    service.look_faults.append(503)
+    letter = Letter()
+    async with session_to(endpoint(service, scope=scope)) as session:
+        outcome = settled(await letter.over(session))
+    assert outcome.state is state
+    looks = sum("sentitems" in request for request in service.requests)
+    assert looks == (1 if "Mail.ReadWrite" not in scope else 2)
+
+
+async def test_find_looks_for_exactly_this_message_id(service: GraphStandIn) -> None:
+    odd, other = Letter(), Letter()
+    odd.message_id = "<o'brien & co@test.local>"
+    async with session_to(endpoint(service, scope="Mail.Send Mail.ReadWrite")) as session:
+        await other.over(session)
+        assert await session.find(other.message_id, OFFICE)
+        assert not await session.find(odd.message_id, OFFICE)
+        assert not await session.find(other.message_id, OFFICE, DRAFTS)
+
+
+async def test_put_draft_says_where_nobody_knows_whether_it_is_there(service: GraphStandIn) -> None:
+    octets = b"Message-ID: <1@test.local>\r\nFrom: office@test.local\r\n\r\nGuten Tag\r\n"
+    async with session_to(endpoint(service, scope="Mail.ReadWrite")) as session:
+        assert await session.put_draft(OFFICE, octets) == OFFICE
+        assert await session.find("<1@test.local>", OFFICE, DRAFTS)
+        service.draft_faults.extend(["503", "drop", "504"])
+        for phase in (Phase.MAIL, Phase.BODY, Phase.BODY):
+            with pytest.raises(TransportError) as caught:
+                await session.put_draft(OFFICE, octets)
+            assert caught.value.phase is phase
+    assert service.taken == []

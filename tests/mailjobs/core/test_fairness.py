@@ -69,7 +69,7 @@ def test_delivery_4_with_more_tenants_than_room_each_comes_in_time() -> None:
 
 
 def test_delivery_4_with_room_for_one_every_connection_and_lane_comes_in_time() -> None:
-    groups = [Group(tenant, place, lane, 1000) for tenant in range(3) for place in range(4) for lane in Lane]
+    groups = [Group(tenant, place, lane, 1000) for tenant in range(3) for place in range(4) for lane in (NOW, LATER)]
     taken: Counter[Group] = Counter()
     for turn in range(3 * 4 * 5):
         taken.update(dict(share_out(groups, 1, turn, {})))
@@ -116,13 +116,23 @@ def test_delivery_4_repeated_calls_leave_nobody_waiting(groups: list[Group], roo
 
 
 def test_delivery_4_bulk_comes_in_time_while_interactive_never_ends() -> None:
-    groups = [Group(tenant, 1, lane, 10) for tenant in range(20) for lane in Lane]
+    groups = [Group(tenant, 1, lane, 10) for tenant in range(20) for lane in (NOW, LATER)]
     bulk = {group.tenant for turn in range(100) for group, _count in share_out(groups, 20, turn, {}) if group.lane is LATER}
     assert bulk == set(range(20))
 
 
 def test_delivery_4_of_five_the_last_is_bulk() -> None:
     assert [lane_in_turn(served) for served in range(6)] == [NOW, NOW, NOW, NOW, LATER, NOW]
+
+
+def test_a_test_mail_of_the_diagnosis_waits_for_nobody_of_its_connection() -> None:
+    groups = [Group(1, 1, lane, 1 if lane is Lane.DIAGNOSIS else 1000) for lane in Lane]
+    for turn in range(10):
+        assert dict(share_out(groups, 1, turn, {})) == {groups[2]: 1}
+    queue: FairQueue[str] = FairQueue()
+    for name, lane in (("bulk", LATER), ("now", NOW), ("test", Lane.DIAGNOSIS)):
+        queue.push(name, 1, lane)
+    assert [queue.pop() for _each in range(3)] == ["test", "now", "bulk"]
 
 
 def test_delivery_4_queue_takes_tenants_in_turn_and_lanes_four_to_one() -> None:

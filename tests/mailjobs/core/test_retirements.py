@@ -31,6 +31,12 @@ def test_s6_what_ends_and_the_days_left(
     assert all(deadline.source.startswith("https://") for deadline in found)
 
 
+@pytest.mark.parametrize(("ends", "days"), [(date(2026, 12, 24), 30), (date(2026, 11, 20), -4), (date(2026, 12, 25), None)])
+def test_s6_a_client_secret_that_ends_within_30_days_is_named(ends: date, days: int | None) -> None:
+    found = deadlines_of(11, "graph.microsoft.com", secret_ends=ends, today=TODAY)
+    assert [(each.what, each.days_left(TODAY)) for each in found] == ([] if days is None else [(Retiring.CLIENT_SECRET, days)])
+
+
 @pytest.mark.parametrize(("ends", "days"), [(date(2027, 1, 23), 60), (date(2026, 11, 20), -4), (date(2027, 1, 24), None)])
 def test_s6_a_client_certificate_that_ends_soon_is_named(ends: date, days: int | None) -> None:
     found = deadlines_of(1, "mail.kanzlei-huber.example", certificate_ends=ends, today=TODAY)

@@ -1,4 +1,4 @@
-"""A finished mail put as a draft into a mailbox over IMAP (X1; RFC 3501, RFC 6154, SASL PLAIN of RFC 4616).
+"""A finished mail put into a folder of a mailbox over IMAP (X1, X3; RFC 3501, RFC 6154; SASL: RFC 4616, RFC 7628, XOAUTH2).
 
 The library blocks, so it runs in a thread, over a socket of the guarded connector (Z6); one log-in, tried once.
 """
@@ -18,6 +18,7 @@ from imap_tools import BaseMailBox, FolderInfo, ImapToolsError
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
 from mailjobs.transports import network, tls
+from mailjobs.transports.bearer import MECHANISMS, status_of
 from mailjobs.transports.smtp_login import may_send_login
 from mailjobs.transports.transcript import hide
 
@@ -26,7 +27,6 @@ SECONDS: Final = 60.0  # for everything up to the mail, and as much again for th
 CONNECT_SECONDS: Final = 15.0
 _SILENCE: Final = 20.0  # of the server, at most
 _MOST_READ: Final = 4 * 2**20  # octets that a server may say in one session
-_NAMES: Final = ("drafts", "entwürfe", "draft", "entwurf")  # of a folder that the server does not mark
 _BUSY: Final = re.compile(r"\[(UNAVAILABLE|INUSE|SERVERBUG|LIMIT)\]", re.IGNORECASE)
 _NOT_CONTROL: Final = re.compile(r"[^\x00-\x1f\x7f]*")
 
@@ -35,30 +35,49 @@ Ready = Callable[[], Awaitable[bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """One of the folders that every mailbox has: how the server marks it (RFC 6154), what it is called where it does not, the
+    flags of the mails in it.
+    """
+
+    mark: str
+    names: tuple[str, ...]
+    flags: tuple[str, ...]
+
+
+DRAFTS: Final = Kind("\\drafts", ("drafts", "entwürfe", "draft", "entwurf"), (r"\Draft", r"\Seen"))
+SENT: Final = Kind(
+    "\\sent",
+    ("sent", "sent items", "sent messages", "sent mail", "gesendet", "gesendete elemente", "gesendete objekte"),
+    (r"\Seen",),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Placed:
-    """Where a draft lies now. `found`: it was there already."""
+    """Where a mail lies now. `found`: it was there already."""
 
     folder: str
     found: bool = False
 
 
-async def put_draft(endpoint: Endpoint, ready: Ready, *, message_id: str, look_first: bool) -> Placed | None:
-    """Put a mail into the mailbox's folder for drafts.
+async def put_mail(endpoint: Endpoint, kind: Kind, ready: Ready, *, message_id: str, look_first: bool) -> Placed | None:
+    """Put a mail into a folder of the mailbox. The endpoint's secret is a password, with a `token` an access token.
 
     `ready` is asked when the mailbox is open, just before the mail goes, and gives its octets; None: it must not go, and nothing
     is put. `look_first`: an earlier try may have put it there; whether a mail with this Message-ID (angle brackets included) lies
-    in the folder is looked up. Raises TransportError: in Phase.BODY where nobody knows whether the draft is there.
+    in the folder is looked up. Raises TransportError: in Phase.BODY where nobody knows whether it is there.
     """
     connection = await network.connect(endpoint, CONNECT_SECONDS, IMAP_PORTS)
     mailbox = _Mailbox(endpoint, connection)
     try:
-        folder = await _in_time(mailbox, mailbox.open, phase=Phase.CONNECT)
+        folder = await _in_time(mailbox, mailbox.open, kind, phase=Phase.CONNECT)
         if look_first and await _in_time(mailbox, mailbox.has, folder, message_id, phase=Phase.MAIL):
             return Placed(folder.name, found=True)
         octets = await ready()
         if octets is None:
             return None
-        await _in_time(mailbox, mailbox.put, folder, octets, phase=Phase.BODY)
+        await _in_time(mailbox, mailbox.put, folder, octets, kind.flags, phase=Phase.BODY)
         return Placed(folder.name)
     finally:
         await asyncio.to_thread(mailbox.close)
@@ -123,26 +142,27 @@ class _Mailbox:
         self._box: _Box | None = None
         self._is_loopback = ipaddress.ip_address(connection.getpeername()[0]).is_loopback
 
-    def open(self) -> FolderInfo:
-        """Greet, encrypt, log in; the folder for drafts."""
+    def open(self, kind: Kind) -> FolderInfo:
+        """Greet, encrypt, log in; the folder."""
         self._box = box = _Box(self._greet())
         self._log_in(box.client)
-        folders = _asked(box.folder.list, Phase.MAIL, Trouble.NO_DRAFTS_FOLDER)
-        if (folder := drafts_folder(folders)) is None:
-            raise TransportError(phase=Phase.MAIL, trouble=Trouble.NO_DRAFTS_FOLDER)
+        missing = Trouble.NO_DRAFTS_FOLDER if kind is DRAFTS else Trouble.NO_SENT_FOLDER
+        folders = _asked(box.folder.list, Phase.MAIL, missing)
+        if (folder := folder_of(folders, kind)) is None:
+            raise TransportError(phase=Phase.MAIL, trouble=missing)
         return folder
 
     def has(self, folder: FolderInfo, message_id: str) -> bool:
         """Whether a mail with this Message-ID lies there."""
         box = self._opened()
-        _asked(lambda: box.folder.set(folder.name, readonly=True), Phase.MAIL, Trouble.NO_DRAFTS_FOLDER)
+        _asked(lambda: box.folder.set(folder.name, readonly=True), Phase.MAIL, Trouble.NOT_IMAP)
         quoted = message_id.replace("\\", "\\\\").replace('"', '\\"')
-        return bool(_asked(lambda: box.uids(f'HEADER Message-ID "{quoted}"'), Phase.MAIL, Trouble.NO_DRAFTS_FOLDER))
+        return bool(_asked(lambda: box.uids(f'HEADER Message-ID "{quoted}"'), Phase.MAIL, Trouble.NOT_IMAP))
 
-    def put(self, folder: FolderInfo, octets: bytes) -> None:
+    def put(self, folder: FolderInfo, octets: bytes, flags: Sequence[str]) -> None:
         """RFC 3501 6.3.11."""
         box = self._opened()
-        _asked(lambda: box.append(octets, folder.name, flag_set=[r"\Draft", r"\Seen"]), Phase.BODY, Trouble.DRAFT_REFUSED)
+        _asked(lambda: box.append(octets, folder.name, flag_set=list(flags)), Phase.BODY, Trouble.DRAFT_REFUSED)
 
     def close(self) -> None:
         """Never raises."""
@@ -191,6 +211,9 @@ class _Mailbox:
         encrypted = isinstance(client.socket(), ssl.SSLSocket)
         if not may_send_login(encrypted=encrypted, loopback=self._is_loopback, allow_plain_auth=endpoint.allow_plain_auth):
             raise TransportError(phase=Phase.AUTH, trouble=Trouble.AUTH_NEEDS_TLS)
+        if endpoint.token is not None:
+            self._log_in_by_token(client)
+            return
         user, password = endpoint.username, endpoint.secret
         if "AUTH=PLAIN" in client.capabilities:
             said = f"\0{user}\0{password}".encode()
@@ -201,10 +224,30 @@ class _Mailbox:
             raise TransportError(phase=Phase.AUTH, trouble=Trouble.MECHANISM_MISSING)
         self._refusable(lambda: client.login(_escaped(user), password))
 
-    def _refusable(self, log_in: Callable[[], object]) -> None:
+    def _log_in_by_token(self, client: imaplib.IMAP4) -> None:
+        """With one mechanism, once; what the server says in its challenge (RFC 7628 3.2.2) belongs to its refusal."""
+        endpoint = self._endpoint
+        known = [name for name in MECHANISMS if f"AUTH={name}" in client.capabilities]
+        if not known:
+            raise TransportError(phase=Phase.AUTH, trouble=Trouble.MECHANISM_MISSING)
+        name, mechanism = known[0], MECHANISMS[known[0]]
+        challenges: list[bytes] = []
+
+        def answer(challenge: bytes) -> bytes:
+            challenges.append(challenge)
+            return mechanism.first_line(endpoint) if len(challenges) == 1 else mechanism.end
+
+        try:
+            self._refusable(lambda: client.authenticate(name, answer), Trouble.TOKEN_REFUSED)
+        except TransportError as error:
+            if (status := status_of(challenges[-1])) and len(challenges) > 1:
+                error.detail = hide(f"{error.detail} ({status})", [endpoint.secret])[:500]
+            raise
+
+    def _refusable(self, log_in: Callable[[], object], refused: Trouble = Trouble.PASSWORD_REFUSED) -> None:
         """The log-in; a refusal that repeats the password does not show it."""
         try:
-            _asked(log_in, Phase.AUTH, Trouble.PASSWORD_REFUSED)
+            _asked(log_in, Phase.AUTH, refused)
         except TransportError as error:
             raise TransportError(
                 phase=Phase.AUTH, trouble=error.trouble, detail=hide(error.detail, [self._endpoint.secret])
@@ -215,11 +258,11 @@ class _Mailbox:
         return network.server_name(self._endpoint.host)
 
 
-def drafts_folder(folders: Sequence[FolderInfo]) -> FolderInfo | None:
-    """The folder that the server marks as the one for drafts (RFC 6154), else one whose name says so."""
+def folder_of(folders: Sequence[FolderInfo], kind: Kind) -> FolderInfo | None:
+    """The folder that the server marks as the one (RFC 6154), else one whose name says so."""
     usable = [folder for folder in folders if not {"\\noselect", "\\nonexistent"} & {flag.lower() for flag in folder.flags}]
-    marked = [folder for folder in usable if any(flag.lower() == "\\drafts" for flag in folder.flags)]
-    named = [folder for name in _NAMES for folder in usable if _last_part(folder).lower() == name]
+    marked = [folder for folder in usable if any(flag.lower() == kind.mark for flag in folder.flags)]
+    named = [folder for name in kind.names for folder in usable if _last_part(folder).lower() == name]
     return next(iter([*marked, *named]), None)
 
 

@@ -10,8 +10,8 @@ import pytest
 from imap_tools import FolderInfo
 
 from mailjobs.core.envelope import Endpoint, Phase, TransportError, Trouble
-from mailjobs.transports import drafts_imap
-from mailjobs.transports.drafts_imap import Placed, drafts_folder, put_draft
+from mailjobs.transports import imap_folders
+from mailjobs.transports.imap_folders import DRAFTS, Placed, folder_of, put_mail
 
 MAIL = b"Message-ID: <1@test.local>\r\n\r\nGuten Tag\r\n"
 Script = Callable[[socket.socket], None]
@@ -78,7 +78,7 @@ def put(script: Script, *, octets: bytes | None = MAIL, **changes: str) -> Place
         return octets
 
     with listening(script) as port:
-        return asyncio.run(put_draft(endpoint(port, **changes), ready, message_id="<1@test.local>", look_first=False))
+        return asyncio.run(put_mail(endpoint(port, **changes), DRAFTS, ready, message_id="<1@test.local>", look_first=False))
 
 
 def refused(script: Script, **changes: str) -> TransportError:
@@ -171,7 +171,7 @@ def test_z22_a_server_that_never_ends_is_left(octets: bytes) -> None:
 
 
 def test_z22_a_server_that_says_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drafts_imap, "SECONDS", 0.3)
+    monkeypatch.setattr(imap_folders, "SECONDS", 0.3)
     over = threading.Event()
     assert refused(lambda _client: (over.wait(10), None)[1]).trouble is Trouble.TIMEOUT
     over.set()
@@ -188,5 +188,5 @@ FOLDERS: list[tuple[str, list[tuple[str, str]], str | None]] = [
 
 @pytest.mark.parametrize(("folders", "found"), [row[1:] for row in FOLDERS], ids=[row[0] for row in FOLDERS])
 def test_drafts_folder_is_found(folders: list[tuple[str, str]], found: str | None) -> None:
-    chosen = drafts_folder([FolderInfo(name, ".", tuple(flags.split())) for name, flags in folders])
+    chosen = folder_of([FolderInfo(name, ".", tuple(flags.split())) for name, flags in folders], DRAFTS)
     assert (chosen.name if chosen else None) == found
