@@ -8,7 +8,7 @@ class DiagnosticsConfig(AppConfig):
 
     def ready(self) -> None:
         """The overview shows what the advisor has found."""
-        from diagnostics.advisor_views import card  # noqa: PLC0415 (models are loaded only now)
+        from diagnostics.views.advisor import card  # noqa: PLC0415 (models are loaded only now)
         from mailjobs.views.dashboard import cards  # noqa: PLC0415
 
         if card not in cards:

@@ -12,13 +12,16 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 import structlog
+from django.conf import settings
 from django.db import connections
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from diagnostics.cases import Asked, Case, case_of
+from diagnostics.catalogue import explain
 from diagnostics.core.findings import Cause, Finding, Step, Verdict, Who, complete, steps_of, verdict_of
-from diagnostics.meanings import explain
+from diagnostics.domain import check_domain
+from diagnostics.domain_wording import say
 from diagnostics.models import Diagnosis
 from diagnostics.probing import probe
 from diagnostics.trying import given_up, look_at_queue, send
@@ -74,13 +77,29 @@ def run(asked: Asked, report: Report = lambda _finding: None) -> Course:
         course.tell(finding)
     if case.route is not None and _walk(course):
         _go_on(course)
-    if case.sender is not None and look_at_domain is not None:
-        course.tell(look_at_domain(case, deadline))
+    if case.sender is not None:
+        course.tell(_look_at_domain(case, case.sender.address))
     return course
 
 
-# What is found of the sender's domain (D4) until the deadline; None: nobody looks.
-look_at_domain: Callable[[Case, float], Finding] | None = None
+def _look_at_domain(case: Case, sender: str) -> Finding:
+    """What receivers look up about the sender (D4); bounded in time by itself."""
+    endpoint = case.route.endpoint if case.route else None
+    began = time.monotonic()
+    found = check_domain(
+        sender,
+        server=endpoint.host if endpoint and SEND_SYSTEMS[case.send_system].over is Over.SMTP else "",
+        resolver=settings.DNS_RESOLVER,
+        allowed_networks=endpoint.allowed_networks if endpoint else (),
+    )
+    return Finding(
+        Step.DOMAIN,
+        Verdict(found.verdict),
+        found.cause,
+        round((time.monotonic() - began) * 1000),
+        dialogue=tuple(say(each) for each in found.findings),
+        facts={each.check.value: each.code for each in found.findings},
+    )
 
 
 def _walk(course: Course) -> bool:
@@ -165,7 +184,7 @@ def _in_time(call: Callable[[Report], Answer], tell: Report, deadline: float) ->
 
 def who_acts(case: Case, finding: Finding) -> str:
     """Who must act: the user, where what is to be changed is the user's to change."""
-    who = explain(finding.cause, finding.reply, case.send_system).who
+    who = explain(finding.cause, finding.reply, case.send_system).who if finding.cause else ""
     if who != Who.ADMINISTRATOR:
         return str(who)
     return str(Who.YOU if _may_change(case) else Who.ADMINISTRATOR)
@@ -287,7 +306,7 @@ _OWN = frozenset({Step.SENDER, Step.REDIRECT, Step.TEST_MAIL})
 
 def step_document(step: Finding, system: int | None) -> dict[str, Any]:
     """One step with its words."""
-    words = explain(step.cause, step.reply, system)
+    words = explain(step.cause, step.reply, system) if step.cause else None
     return {
         "step": step.step.value,
         "verdict": step.verdict.value,
@@ -295,8 +314,8 @@ def step_document(step: Finding, system: int | None) -> dict[str, Any]:
         "who": step.who or None,
         "milliseconds": step.milliseconds,
         "reply": step.reply or None,
-        "meaning": str(words.meaning) or None,
-        "remedy": str(words.remedy) or None,
+        "meaning": str(words.meaning) if words else None,
+        "remedy": str(words.remedy) if words else None,
         "dialogue": list(step.dialogue),
         "facts": dict(step.facts),
     }

@@ -2,15 +2,12 @@
 
 from django.urls import path
 
-from diagnostics.advisor_views import Advisor
-from diagnostics.views import TestLetter, TestLetterAttachment, TestLetterPreview, TestMailbox
-
-urlpatterns = [
-    path("advisor/", Advisor.as_view(), name="advisor"),
+from diagnostics.views.advisor import Advisor
 from diagnostics.views.diagnosis import Choose, Course, Report
 from diagnostics.views.mailbox import TestLetter, TestLetterAttachment, TestLetterPreview, TestMailbox
 
 urlpatterns = [
+    path("advisor/", Advisor.as_view(), name="advisor"),
     path("diagnosis/", Choose.as_view(), name="diagnosis"),
     path("diagnosis/<int:pk>/", Course.as_view(), name="diagnosis_of"),
     path("diagnosis/<int:pk>/report/", Report.as_view(), name="diagnosis_report"),

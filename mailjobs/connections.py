@@ -127,9 +127,9 @@ def _add(found: dict[str, Known], facts: Facts, account: AccountFacts | None, te
     if key not in found:
         found[key] = Known(
             connection,
-            max_connections=_number(facts, connection, "max_connections"),
-            per_minute=_number(facts, connection, "per_minute"),
-            per_day=_number(facts, connection, "per_day"),
+            max_connections=limit_of(facts, connection, "max_connections"),
+            per_minute=limit_of(facts, connection, "per_minute"),
+            per_day=limit_of(facts, connection, "per_day"),
             firms=connection.level == ParameterLevel.FIRM,
             facts=facts,
             account=account,
@@ -141,7 +141,7 @@ def _add(found: dict[str, Known], facts: Facts, account: AccountFacts | None, te
         found[key].places.append(place)
 
 
-def _number(facts: Facts, connection: Connection, key: str) -> int | None:
+def limit_of(facts: Facts, connection: Connection, key: str) -> int | None:
     own = connection.server.number(key)
     value = resolve(facts.layers, key).value if own is None else own
     return value if isinstance(value, int) else None

@@ -1,8 +1,10 @@
 """The bytes of mails in the database: attachments once per content, whole mails put together again (delivery contract 5)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
-from mailjobs.core.mime import Frozen, FrozenFile, body_parts, unstuff
+from django.db.models import Q
+
+from mailjobs.core.mime import Frozen, body_parts, unstuff
 from mailjobs.models import Content, FrozenAttachment, FrozenMail
 from mailjobs.rows import insert, reserve_ids
 
@@ -16,7 +18,7 @@ def store(mails: Iterable[tuple[int, Frozen]]) -> None:
     files = [(key, position, file) for key, frozen in rows for position, file in enumerate(frozen.files)]
     if not files:
         return
-    known = _stored([file for _key, _position, file in files])
+    known = keep({file.sha256: file.data for _key, _position, file in files})
     attachments = [
         (key, position, file.offset, file.filename, file.content_type, len(file.data), file.sha256, known[file.sha256])
         for key, position, file in files
@@ -44,19 +46,26 @@ def erase(job_ids: Iterable[int]) -> int:
     contents = set(carried.values_list("content", flat=True))
     carried.update(content=None)
     erased, _rows = FrozenMail.objects.filter(job__in=ids).delete()
-    Content.objects.filter(pk__in=contents).exclude(attachments__isnull=False).delete()
+    drop_unused(contents)
     return erased
 
 
-def _stored(files: Sequence[FrozenFile]) -> dict[str, int]:
-    """SHA-256 → id of the contents, stored where they are new."""
-    data = {file.sha256: file.data for file in files}
-    known = dict(Content.objects.filter(sha256__in=data).values_list("sha256", "pk"))
-    new = [sha256 for sha256 in data if sha256 not in known]
+def keep(files: Mapping[str, bytes]) -> dict[str, int]:
+    """Store files by their SHA-256, each once; returns the ids of their contents. Raises IntegrityError as `store` does."""
+    known = dict(Content.objects.filter(sha256__in=files).values_list("sha256", "pk"))
+    new = [sha256 for sha256 in files if sha256 not in known]
     ids = reserve_ids(Content, len(new)) if new else []
-    insert(
-        Content,
-        ("id", "sha256", "size", "data"),
-        [(key, name, len(data[name]), data[name]) for key, name in zip(ids, new, strict=True)],
-    )
+    rows = [(key, name, len(files[name]), files[name]) for key, name in zip(ids, new, strict=True)]
+    insert(Content, ("id", "sha256", "size", "data"), rows)
     return known | dict(zip(new, ids, strict=True))
+
+
+def octets_of(ids: Iterable[int]) -> dict[int, bytes]:
+    """Content → its octets."""
+    return {pk: bytes(data) for pk, data in Content.objects.filter(pk__in=list(ids)).values_list("pk", "data")}
+
+
+def drop_unused(ids: Iterable[int]) -> None:
+    """Forget those of these contents that no mail carries and no print run waits with."""
+    used = Q(attachments__isnull=False) | Q(run_files__isnull=False)
+    Content.objects.filter(pk__in=list(ids)).exclude(used).delete()

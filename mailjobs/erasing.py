@@ -25,11 +25,15 @@ from mailjobs.models import (
     MailDraft,
     MailJob,
     MailLogEntry,
+    PrintRun,
+    PrintRunRow,
+    SearchTerm,
     SharedConnection,
 )
 from mailsettings.core.addresses import parse_recipient
 from mailsettings.models import Tenant
 
+_RUNS_UNDER_WAY = (PrintRun.State.TRYING, PrintRun.State.RUNNING, PrintRun.State.PAUSED)
 AT_ONCE = 200  # mails in one transaction
 ERASED = "erased@erased.invalid"  # in lists and texts; RFC 2606: never anybody's
 _TEXTS: tuple[
@@ -59,6 +63,7 @@ def erase_recipient(address: str, tenant: Tenant | None = None) -> Erased:
     while ids := list(_mails_to(forms, tenant).filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
         last = ids[-1]
         done.mails += _erase_mails(ids, forms)
+    done.lines += _erase_rows_of_runs(_of(PrintRunRow, tenant, "run__tenant"), forms)
     for rows in (_of(MailLogEntry, tenant, "tenant"), _of(InternalMessage, tenant, "user__tenant")):
         done.lines += _erase_lists(rows, forms)
     done.lines += _erase_dialogues(_of(Attempt, tenant, "job__tenant"), forms)
@@ -66,6 +71,13 @@ def erase_recipient(address: str, tenant: Tenant | None = None) -> Erased:
         if owner or tenant is None:
             done.lines += _erase_texts(_of(model, tenant, owner), columns, forms)
     return done
+
+
+def _erase_rows_of_runs(rows: QuerySet[Any], forms: Iterable[str]) -> int:
+    """What was uploaded about the address and never became a mail; what waits to be one stays, as mails under way do."""
+    settled = rows.filter(job=None).exclude(run__state__in=_RUNS_UNDER_WAY, state=PrintRunRow.State.OPEN)
+    named = settled.annotate(text=Cast("cells", CharField())).filter(_any("text", "icontains", forms))
+    return PrintRunRow.objects.filter(pk__in=list(named.values_list("pk", flat=True))).update(cells=[], message="")
 
 
 def _forms_of(address: str) -> tuple[str, ...]:
@@ -91,6 +103,8 @@ def _erase_mails(ids: Sequence[int], forms: Sequence[str]) -> int:
     jobs = list(MailJob.objects.select_for_update().filter(pk__in=ids, state__in=FINAL_STATES).only("pk", "last_error"))
     these = [job.pk for job in jobs]
     contents.erase(these)
+    PrintRunRow.objects.filter(job__in=these).update(cells=[])
+    SearchTerm.objects.filter(job__in=these).delete()
     MailJob.objects.filter(pk__in=these).update(subject="")
     FrozenAttachment.objects.filter(job__in=these).update(filename="")
     InternalMessage.objects.filter(job__in=these).update(subject="")

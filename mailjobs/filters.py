@@ -46,7 +46,12 @@ class Search:
     @property
     def needs_looking(self) -> bool:
         """Whether no index finds what is wanted, so that rows must be looked through."""
-        return bool(self.query or self.error or self.run)
+        return bool(self.query or self.error)
+
+    @property
+    def by_index(self) -> bool:
+        """Whether an index has all that can match: the mails of one document or of one print run."""
+        return bool(self.document or self.run)
 
 
 def search_of(data: QueryDict) -> Search:
@@ -61,6 +66,19 @@ def search_of(data: QueryDict) -> Search:
         user=data.get("user", "").replace("\0", "")[:64],
         document=data.get("document", "").replace("\0", "")[:300],
     )
+
+
+KEPT = ("q", "from", "to", "state", "error", "run", "user", "document")  # of an address, in a saved filter
+
+
+def kept_of(text: str) -> str:
+    """The filters in an address, in their order and nothing else, so that the same filters are the same text."""
+    data = QueryDict(text)
+    found = QueryDict(mutable=True)
+    for name in KEPT:
+        if value := data.get(name, "").replace("\0", "").strip()[:300]:
+            found[name] = value
+    return found.urlencode()
 
 
 def narrow_jobs(rows: QuerySet[MailJob], search: Search) -> QuerySet[MailJob]:

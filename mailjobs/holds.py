@@ -11,8 +11,9 @@ from django.db.models.functions import Greatest, Now
 
 from mailjobs import draft_queue
 from mailjobs.core.plan import Channel, Hold
-from mailjobs.models import WAITING_STATES, MailJob, StateChoices
+from mailjobs.models import WAITING_STATES, MailJob, PrintRun, StateChoices
 from mailjobs.notices import tell_held
+from mailjobs.selectors import jobs_of_run
 
 _PENDING = (*WAITING_STATES, StateChoices.SENDING)
 
@@ -40,6 +41,7 @@ def hold_restored() -> int:
     """
     with transaction.atomic():
         MailJob.objects.filter(state=StateChoices.HELD).update(restored=True)
+        PrintRun.objects.filter(state=PrintRun.State.RUNNING).update(state=PrintRun.State.PAUSED)  # the rest may have gone too
         return MailJob.objects.filter(state__in=_PENDING).update(
             state=StateChoices.HELD,
             restored=True,
@@ -75,6 +77,19 @@ def release(jobs: Sequence[MailJob]) -> list[int]:
         )
         done.extend(still)
     return done
+
+
+def pause_run(run: PrintRun) -> int:
+    """The waiting mails of a print run wait until it goes on; what a worker has taken already still goes; returns how many."""
+    waiting = jobs_of_run(run).filter(state__in=WAITING_STATES)
+    return waiting.update(state=StateChoices.HELD, **_names(Hold.RUN_PAUSED))
+
+
+def resume_run(run: PrintRun) -> int:
+    """They go on; returns how many."""
+    held = jobs_of_run(run).filter(state=StateChoices.HELD, held_reason=Hold.RUN_PAUSED)
+    again = Greatest("due_at", Now())
+    return held.update(state=StateChoices.NEW, held_reason="", held_for="", due_at=again, first_due_at=again, direct=False)
 
 
 def _hold(job: MailJob, why: Hold) -> bool:

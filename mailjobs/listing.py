@@ -1,6 +1,6 @@
 """The lists of mail jobs and of the log, a page at a time; they cost the same however many rows there are (ui 1).
 
-What no index finds (a word, an error, a print run) is looked for in so many rows at once; the page says how far back that was.
+What no index finds (a word, an error) is looked for in so many rows at once; the page says how far back that was.
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from django.http import QueryDict
 from django.utils.formats import localize
 
 from mailjobs.filters import (
+    MOST_ID,
     ROWS,
     Page,
     Search,
@@ -28,6 +29,7 @@ from mailjobs.filters import (
 )
 from mailjobs.models import OPEN_STATES, LogOutcome, MailJob, MailLogEntry
 from mailjobs.parts import Order, Part, Source, Span, counted, first_at, first_ids, open_only, some_of_each
+from mailjobs.search_terms import jobs_with
 from mailjobs.selectors import jobs_visible_to, log_visible_to, reach_of
 from mailsettings.models import Tenant, User
 
@@ -35,6 +37,7 @@ Row = TypeVar("Row", bound=Model)
 MOST = 1_000  # of one tab; further is not counted
 LOOKED_AT = 1_000  # rows in which it is looked for what no index finds, to answer at once
 FURTHER_AT_ONCE = 100_000  # when somebody wants it to be looked further back
+AT_ONCE = 500  # rows in memory, where all are wanted
 MOST_AT_ONCE = 30_000  # rows whose time is looked at, where that is all there is to look for
 _AROUND = timedelta(minutes=10)  # by which the ids of rows may be in another order than their times
 
@@ -78,6 +81,7 @@ class _List(Generic[Row]):
     time: str  # the column that says when
     among: Callable[[Sequence[int]], list[int]] | None
     looked_at: int | None  # in how many rows, None for as many as it takes
+    known: Sequence[int] = ()  # rows that match, wherever they are
 
     def page(self, data: QueryDict) -> Listed[Row]:
         """The page that the cursors in the address ask for."""
@@ -113,7 +117,9 @@ class _List(Generic[Row]):
             return self._all_found(source, self.among, order), None
         ids = first_ids(source, self.looked_at + 1, order)
         end = ids[-1] if len(ids) > self.looked_at else None
-        return _first_among(ids[: self.looked_at], self.among), end
+        found = {*_first_among(ids[: self.looked_at], self.among)}
+        found |= {pk for pk in self.known if span.above < pk < span.below}
+        return sorted(found, reverse=order is Order.NEWEST)[: ROWS + 1], end
 
     def _all_found(self, source: Source[Row], among: Callable[[Sequence[int]], list[int]], order: Order) -> list[int]:
         """Nearly all rows match, but for those at the ends of the span."""
@@ -127,6 +133,15 @@ class _List(Generic[Row]):
             span = source.span.up_to(ids[-1]) if order is Order.NEWEST else source.span.down_to(ids[-1])
             source, size = replace(source, span=span), min(size * 10, MOST_AT_ONCE)
 
+    def every(self) -> Iterator[Row]:
+        """All rows that match, newest first, however far back; a few hundred in memory."""
+        source = self.source
+        while ids := first_ids(source, LOOKED_AT):
+            found = ids if self.among is None else self.among(ids)
+            for start in range(0, len(found), AT_ONCE):
+                yield from self._in_order(found[start : start + AT_ONCE])
+            source = replace(source, span=source.span.up_to(ids[-1]))
+
     def _in_order(self, ids: Sequence[int]) -> list[Row]:
         rows = self.whole.in_bulk(ids)
         return [rows[key] for key in ids if key in rows]
@@ -134,48 +149,117 @@ class _List(Generic[Row]):
 
 def list_jobs(reader: User, search: Search, data: QueryDict) -> Listed[MailJob]:
     """The open jobs that match; the counts are of all states, whichever is shown."""
-    whole = MailJob.objects.select_related("user", "decision", "connection").prefetch_related("recipients")
-    if search.document:
-        return _of_document(reader, search, data, whole)
-    everywhere: list[Part] = [{**place, "state": state.value} for place in _places(reader, search) for state in OPEN_STATES]
-    source = _in_days(open_only(MailJob.objects.all()), "created_at", search, everywhere)
-    shown = replace(source, parts=[part for part in source.parts if search.state in ("", part["state"])])
-    among = (lambda ids: [pk for pk, _state in jobs_among(search, ids)]) if search.needs_looking or search.days else None
-    here = _List(shown, whole, "created_at", among, _looked_at(search, data))
+    whole = _whole_jobs()
+    if search.by_index:
+        return _few_jobs(reader, search, data, whole)
+    source, here = _jobs(reader, search, data, whole)
     if not search.needs_looking:
         return replace(here.page(data), counts=_counts(source, search))
     top = first_ids(source, LOOKED_AT + 1)
-    states = dict(jobs_among(search, top[:LOOKED_AT]))
+    states = dict(jobs_among(search, [*top[:LOOKED_AT], *(pk for pk in here.known if pk not in top[:LOOKED_AT])]))
     end = top[-1] if len(top) > LOOKED_AT else None
     counts = {state: Count(number, more=end is not None) for state, number in Counter(states.values()).items()}
     if cursors_of(data) != (None, None):
         return replace(here.page(data), counts=counts)
-    found = [key for key, state in states.items() if search.state in ("", state)]
+    found = sorted((key for key, state in states.items() if search.state in ("", state)), reverse=True)
     return replace(here.downwards(data, found, end), counts=counts)
+
+
+def every_job(reader: User, search: Search) -> Iterator[MailJob]:
+    """All open jobs that match, newest first, a few hundred in memory."""
+    whole = _whole_jobs()
+    if search.by_index:
+        rows = _rows_by_index(reader, search)
+        yield from _pages_of(whole.filter(pk__in=rows.filter(state=search.state) if search.state else rows))
+        return
+    yield from _jobs(reader, search, QueryDict(), whole)[1].every()
 
 
 def list_log(reader: User, search: Search, data: QueryDict) -> Listed[MailLogEntry]:
     """The lines of the log that match; they are not counted."""
-    whole = MailLogEntry.objects.select_related("job__decision")
-    if search.document:
-        jobs = MailJob.objects.filter(tenant__in=_tenants(reader), document_key=search.document).exclude(document_key="")
-        rows = narrow_log(log_visible_to(reader).filter(job__in=list(jobs.values_list("pk", flat=True))), search)
-        rows = rows.filter(outcome=search.state) if search.state else rows
-        return Listed(page_of(rows.select_related("job__decision"), data))
+    if search.by_index:
+        return Listed(page_of(_lines_by_index(reader, search), data))
+    return _log(reader, search, data).page(data)
+
+
+def every_line(reader: User, search: Search) -> Iterator[MailLogEntry]:
+    """All lines of the log that match, newest first, a few hundred in memory."""
+    if search.by_index:
+        yield from _pages_of(_lines_by_index(reader, search))
+        return
+    yield from _log(reader, search, QueryDict()).every()
+
+
+def _whole_jobs() -> QuerySet[MailJob]:
+    return MailJob.objects.select_related("user", "decision", "connection").prefetch_related("recipients")
+
+
+def _jobs(reader: User, search: Search, data: QueryDict, whole: QuerySet[MailJob]) -> tuple[Source[MailJob], _List[MailJob]]:
+    """The open jobs of all states, and the list of those in the state asked for."""
+    everywhere: list[Part] = [{**place, "state": state.value} for place in _places(reader, search) for state in OPEN_STATES]
+    source = _in_days(open_only(MailJob.objects.all()), "created_at", search, everywhere)
+    shown = replace(source, parts=[part for part in source.parts if search.state in ("", part["state"])])
+    among = (lambda ids: [pk for pk, _state in jobs_among(search, ids)]) if search.needs_looking or search.days else None
+    return source, _List(shown, whole, "created_at", among, _looked_at(search, data), _known_jobs(reader, search))
+
+
+def _log(reader: User, search: Search, data: QueryDict) -> _List[MailLogEntry]:
     outcomes = [outcome.value for outcome in LogOutcome if search.state in ("", outcome.value)]
     parts: list[Part] = [{**place, "outcome": outcome} for place in _places(reader, search) for outcome in outcomes]
     source = _in_days(MailLogEntry.objects.all(), "at", search, parts)
     among = (lambda ids: log_among(search, ids)) if search.needs_looking or search.days else None
-    return _List(source, whole, "at", among, _looked_at(search, data)).page(data)
+    whole = MailLogEntry.objects.select_related("job__decision")
+    return _List(source, whole, "at", among, _looked_at(search, data), _known_lines(reader, search))
 
 
-def _of_document(reader: User, search: Search, data: QueryDict, whole: QuerySet[MailJob]) -> Listed[MailJob]:
-    """The jobs of one document are few, and an index has them."""
-    rows = jobs_visible_to(reader).filter(tenant__in=_tenants(reader), state__in=OPEN_STATES).exclude(document_key="")
-    found = dict(narrow_jobs(rows, search).values_list("pk", "state"))
+def _known_jobs(reader: User, search: Search) -> list[int]:
+    """The open jobs that have a rare word of the search, however far back."""
+    ids = jobs_with(search.query) if search.query else []
+    if not ids:
+        return []
+    rows = narrow_jobs(jobs_visible_to(reader).filter(pk__in=ids, state__in=OPEN_STATES), search)
+    return list((rows.filter(state=search.state) if search.state else rows).values_list("pk", flat=True))
+
+
+def _known_lines(reader: User, search: Search) -> list[int]:
+    """The lines of the log about such mails."""
+    ids = jobs_with(search.query) if search.query else []
+    if not ids:
+        return []
+    rows = narrow_log(log_visible_to(reader).filter(job__in=ids), search)
+    return list((rows.filter(outcome=search.state) if search.state else rows).values_list("pk", flat=True))
+
+
+def _few_jobs(reader: User, search: Search, data: QueryDict, whole: QuerySet[MailJob]) -> Listed[MailJob]:
+    """The open jobs of one document or print run."""
+    found = dict(_rows_by_index(reader, search).values_list("pk", "state"))
     shown = [pk for pk, state in found.items() if search.state in ("", state)]
-    page = page_of(whole.filter(pk__in=shown), data)
-    return Listed(page, counts={state: Count(number) for state, number in Counter(found.values()).items()})
+    counts = {state: Count(number) for state, number in Counter(found.values()).items()}
+    return Listed(page_of(whole.filter(pk__in=shown), data), counts=counts)
+
+
+def _rows_by_index(reader: User, search: Search) -> QuerySet[MailJob]:
+    rows = jobs_visible_to(reader).filter(tenant__in=_tenants(reader), state__in=OPEN_STATES)
+    return narrow_jobs(rows.exclude(document_key="") if search.document else rows.exclude(run=""), search)
+
+
+def _lines_by_index(reader: User, search: Search) -> QuerySet[MailLogEntry]:
+    jobs = MailJob.objects.filter(tenant__in=_tenants(reader))
+    if search.document:
+        jobs = jobs.filter(document_key=search.document).exclude(document_key="")
+    if search.run:
+        jobs = jobs.filter(run=search.run).exclude(run="")
+    rows = narrow_log(log_visible_to(reader).filter(job__in=list(jobs.values_list("pk", flat=True))), search)
+    rows = rows.filter(outcome=search.state) if search.state else rows
+    return rows.select_related("job__decision")
+
+
+def _pages_of(rows: QuerySet[Row]) -> Iterator[Row]:
+    """Keyset by keyset, newest first."""
+    last = MOST_ID
+    while found := list(rows.filter(pk__lt=last).order_by("-pk")[:AT_ONCE]):
+        yield from found
+        last = int(found[-1].pk)
 
 
 def _counts(source: Source[MailJob], search: Search) -> dict[str, Count]:

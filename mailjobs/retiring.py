@@ -58,7 +58,7 @@ class Ending:
     text: str
     days: int | None
     source: str
-    what: Retiring
+    what: Retiring | None = None  # None: a ticket
 
     @property
     def left(self) -> str:

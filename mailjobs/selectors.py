@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from mailjobs.models import WAITING_STATES, InternalMessage, MailJob, MailLogEntry, SharedConnection, StateChoices, WorkerSign
+from mailjobs.models import (
+    WAITING_STATES,
+    InternalMessage,
+    MailJob,
+    MailLogEntry,
+    PrintRun,
+    SavedFilter,
+    SharedConnection,
+    StateChoices,
+    WorkerSign,
+)
 from mailsettings.access import sees_whole_tenant, tenants_visible_to
 from mailsettings.deputies import principals_of
 from mailsettings.models import Tenant, User
@@ -60,6 +70,24 @@ def open_jobs() -> QuerySet[MailJob]:
 def log_visible_to(user: User) -> QuerySet[MailLogEntry]:
     """The log lines of the same."""
     return MailLogEntry.objects.filter(_visible(user))
+
+
+def runs_visible_to(user: User) -> QuerySet[PrintRun]:
+    """The print runs of the user's own tenant: all for who sees its mails, else the own and those of whom the user stands for."""
+    if user.tenant_id is None:
+        return PrintRun.objects.none()
+    rows = PrintRun.objects.filter(tenant=user.tenant_id)
+    return rows if sees_whole_tenant(user) else rows.filter(_visible(user))
+
+
+def jobs_of_run(run: PrintRun) -> QuerySet[MailJob]:
+    """The mails of a print run, through an index."""
+    return MailJob.objects.filter(tenant=run.tenant_id, user=run.user_id, run=run.name).exclude(run="")
+
+
+def saved_filters(user: User, where: str) -> list[SavedFilter]:
+    """The filters that this user keeps for a list."""
+    return list(SavedFilter.objects.filter(user=user, where=where))
 
 
 def messages_of(user: User) -> QuerySet[InternalMessage]:

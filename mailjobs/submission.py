@@ -20,7 +20,7 @@ from mailjobs.core.message import Message, MessageInvalid
 from mailjobs.core.mime import Attachment, Content, Frozen, freeze, message_id
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.explanation import document_of
-from mailjobs.models import LaneChoices, MailJob, StateChoices
+from mailjobs.models import LaneChoices, MailJob, PrintRun, StateChoices
 from mailjobs.refusals import details_of_plan
 from mailjobs.rows import database_now
 from mailjobs.selectors import jobs_visible_to
@@ -133,6 +133,8 @@ def submit_many(
     however many; then the caller bounds them.
     """
     desk = _Desk.open(user.pk, run, unattended=unattended)
+    if run:
+        PrintRun.objects.get_or_create(user=desk.user, name=run, defaults={"tenant": desk.tenant})
     results: list[Result] = []
     for chunk in [list(messages)] if whole else _chunks(messages):
         if run or len(chunk) > BULK_FROM:

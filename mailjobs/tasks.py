@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from mailjobs import delivery, keeping
+from mailjobs import delivery, keeping, runs
 from mailjobs.bell import RING
 
 
@@ -16,6 +16,7 @@ def ring() -> None:
 def purge() -> None:
     """Erase what has been kept long enough."""
     keeping.purge()
+    runs.forget_old()
 
 
 @shared_task(name="mailjobs.delay_notices")

@@ -75,6 +75,7 @@ HOLDS: Mapping[str, object] = {
     Hold.BY_CLIENT: gettext_lazy("The mail goes through your own mail client. Download it, open it there and send it."),
     Hold.CAPTURED: gettext_lazy("The redirect mode captures mail only: nothing is sent."),
     Hold.RESTORED: gettext_lazy("The database was restored; the mail may have been sent since."),
+    Hold.RUN_PAUSED: gettext_lazy("Its print run is paused. It goes on when the print run does, or when you release this mail."),
 }
 _HOLDS_OF_ADDRESS: Mapping[str, object] = {
     Hold.HELD_BY_FIRM: gettext_lazy("The mail would carry the firm's address %(address)s and waits for the firm's release."),

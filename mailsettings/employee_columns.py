@@ -1,7 +1,6 @@
 """Which column of a spreadsheet is which field of an employee, by German and English names, and what its cells mean (T3)."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +9,7 @@ from enum import StrEnum
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from mailsettings.spreadsheet import Line, Table, unguard
+from mailsettings.spreadsheet import Line, Table, plain_heading, unguard
 
 
 class Column(StrEnum):
@@ -235,19 +234,11 @@ def _name(cells: Mapping[Column, list[str]]) -> str | None:
     return last if first in last.split() else f"{first} {last}".strip()
 
 
-def _plain(heading: str) -> str:
-    """A heading without case, accents, signs and what stands in brackets."""
-    text = re.sub(r"\([^)]*\)|\[[^\]]*\]", "", unguard(heading)).casefold()
-    for umlaut, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue")):
-        text = unicodedata.normalize("NFC", text).replace(umlaut, letters)
-    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text))
-
-
-_KNOWN = {_plain(name): column for column in Column for name in [column.value, *HEADINGS[column][0], *HEADINGS[column][1]]}
+_KNOWN = {plain_heading(name): column for column in Column for name in [column.value, *HEADINGS[column][0], *HEADINGS[column][1]]}
 
 
 def _exact(heading: str) -> Column | None:
-    plain = _plain(heading)
+    plain = plain_heading(heading)
     stem = plain.rstrip("0123456789")
     if stem != plain and _KNOWN.get(stem) in {Column.EMAIL, Column.ADDITIONAL_EMAILS}:
         return Column.EMAIL if plain[len(stem) :] == "1" and _KNOWN[stem] is Column.EMAIL else Column.ADDITIONAL_EMAILS
@@ -256,6 +247,6 @@ def _exact(heading: str) -> Column | None:
 
 def _alike(heading: str) -> Column | None:
     """A heading with a slip of the pen."""
-    plain = _plain(heading)
+    plain = plain_heading(heading)
     close = get_close_matches(plain, _KNOWN, n=1, cutoff=0.88) if len(plain) >= 5 and plain.isalpha() else []
     return _KNOWN[close[0]] if close else None

@@ -26,6 +26,7 @@ SHARED = frozenset(
         "mailjobs_workersign",
         "mailjobs_decision",
         "mailjobs_content",
+        "mailjobs_searchprogress",
         "django_session",
         "django_content_type",
         "django_migrations",

@@ -3,10 +3,13 @@
 import codecs
 import csv
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time
 from io import BytesIO, StringIO
-from typing import Any
+from itertools import islice
+from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
 from django.utils.translation import gettext as _
@@ -36,6 +39,7 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _NO_TEXT = re.compile(r"[\x00-\x08\x0c\x0e-\x1f\x7f]")
 _FORMULA_BEGINNINGS = "=+\\-@\t\r\n＝＋－＠"
 _FORMULA = re.compile(rf"'*[{_FORMULA_BEGINNINGS}]")
+_BOLD, _PLAIN = Font(bold=True), Font(bold=False)
 _GUARDED = re.compile(rf"'+[{_FORMULA_BEGINNINGS}]")
 
 
@@ -84,10 +88,40 @@ def unguard(text: str) -> str:
     return text[1:] if _GUARDED.match(text) else text
 
 
+def plain_heading(heading: str) -> str:
+    """A heading without case, accents, signs and what stands in brackets, to compare it with known ones."""
+    text = re.sub(r"\([^)]*\)|\[[^\]]*\]", "", unguard(heading)).casefold()
+    for umlaut, letters in (("ä", "ae"), ("ö", "oe"), ("ü", "ue")):
+        text = unicodedata.normalize("NFC", text).replace(umlaut, letters)
+    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKD", text))
+
+
 def write_table(kind: str, lines: Iterable[Sequence[str]], *, title: str, delimiter: str = ";") -> bytes:
     """The lines as a CSV or XLSX file; the first is the head."""
     guarded = [[guard(cell) for cell in line] for line in lines]
     return _workbook(guarded, title) if kind == XLSX else _csv(guarded, delimiter)
+
+
+def csv_pieces(lines: Iterable[Sequence[str]], *, delimiter: str = ";") -> Iterator[bytes]:
+    """A CSV file line by line, for lists without end; the first is the head."""
+    yield codecs.BOM_UTF8
+    for line in lines:
+        stream = StringIO(newline="")
+        csv.writer(stream, delimiter=delimiter).writerow([guard(cell) for cell in line])
+        yield stream.getvalue().encode()
+
+
+def write_workbook(stream: IO[bytes], lines: Iterable[Sequence[str]], *, title: str, width: int = 24) -> None:
+    """An XLSX file row by row, which is never whole in memory; what does not fit a sheet is left out."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(_sheet_title(title))
+    sheet.freeze_panes = "A2"
+    for row, line in enumerate(islice(lines, LAST_ROW)):
+        if row == 0:
+            for column in range(1, len(line) + 1):
+                sheet.column_dimensions[get_column_letter(column)].width = width
+        sheet.append(_text_cells(sheet, [guard(cell) for cell in line], head=row == 0))
+    book.save(stream)
 
 
 def _csv(lines: list[list[str]], delimiter: str) -> bytes:
@@ -98,18 +132,27 @@ def _csv(lines: list[list[str]], delimiter: str) -> bytes:
 
 def _workbook(lines: list[list[str]], title: str) -> bytes:
     book = Workbook(write_only=True)
-    sheet = book.create_sheet(re.sub(r"[\\/*?:\[\]]", " ", title)[:31])
+    sheet = book.create_sheet(_sheet_title(title))
     for index, column in enumerate(zip(*lines, strict=True), 1):
         sheet.column_dimensions[get_column_letter(index)].width = min(max(map(len, column)) + 2, 60)
     sheet.freeze_panes = "A2"
     for row, line in enumerate(lines):
-        cells = [WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", cell)) for cell in line]
-        for cell in cells:
-            cell.data_type, cell.number_format, cell.font = "s", "@", Font(bold=row == 0)
-        sheet.append(cells)
+        sheet.append(_text_cells(sheet, line, head=row == 0))
     stream = BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+def _sheet_title(title: str) -> str:
+    return re.sub(r"[\\/*?:\[\]]", " ", title)[:31]
+
+
+def _text_cells(sheet: Any, line: Sequence[str], *, head: bool) -> list[Any]:
+    """The cells of a row, each a text whatever it looks like."""
+    cells = [WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", cell)) for cell in line]
+    for cell in cells:
+        cell.data_type, cell.number_format, cell.font = "s", "@", _BOLD if head else _PLAIN
+    return cells
 
 
 def _bounded(lines: Iterable[Line]) -> tuple[Line, ...]:
@@ -269,6 +312,8 @@ def _text_of(cell: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, datetime) and value.time() == time.min:
+        value = value.date()
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and set(cell.number_format) == {"0"}:

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('mailjobs', '0014_diagnosis_lane'),
+        ('mailjobs', '0017_diagnosis_lane'),
         ('mailsettings', '0004_consents_of_mailboxes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -62,6 +62,7 @@ class Hold(StrEnum):
     BY_CLIENT = "by_client"  # to be opened in the user's own mail client (X1)
     CAPTURED = "captured"  # redirect with capture only (U6)
     RESTORED = "restored"  # U5
+    RUN_PAUSED = "run_paused"  # somebody has paused its print run
 
     @property
     def held_for(self) -> str:
@@ -76,6 +77,7 @@ _HELD_FOR = {
     Hold.BY_CLIENT: "sender",
     Hold.CAPTURED: "approver",
     Hold.RESTORED: "operator",
+    Hold.RUN_PAUSED: "sender",
 }
 
 

@@ -2,6 +2,7 @@
 
 from mailjobs.models.drafts import MailDraft
 from mailjobs.models.errands import SentErrand
+from mailjobs.models.finding import SearchProgress, SearchTerm
 from mailjobs.models.jobs import (
     FINAL_STATES,
     OPEN_STATES,
@@ -19,7 +20,8 @@ from mailjobs.models.jobs import (
     StateChoices,
 )
 from mailjobs.models.keys import ApiKey, ApiUse
-from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry
+from mailjobs.models.people import Incident, InternalMessage, LogOutcome, MailLogEntry, SavedFilter
+from mailjobs.models.runs import PrintRun, PrintRunFile, PrintRunRow
 from mailjobs.models.sharing import AccessToken, BlockReason, ConnectionUse, SessionLease, SharedConnection, WorkerSign
 
 __all__ = [
@@ -45,7 +47,13 @@ __all__ = [
     "MailDraft",
     "MailJob",
     "MailLogEntry",
+    "PrintRun",
+    "PrintRunFile",
+    "PrintRunRow",
     "RecipientStateChoices",
+    "SavedFilter",
+    "SearchProgress",
+    "SearchTerm",
     "SentErrand",
     "SessionLease",
     "SharedConnection",

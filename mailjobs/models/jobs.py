@@ -172,6 +172,7 @@ class MailJob(models.Model):
             models.Index(fields=["tenant", "state", "id"], name="mail_job_open_of_tenant", condition=Q(state__in=OPEN_STATES)),
             models.Index(fields=["user", "state", "id"], name="mail_job_open_of_user", condition=Q(state__in=OPEN_STATES)),
             models.Index(fields=["tenant", "id"], name="mail_job_for_firm", condition=Q(state="held", held_for="firm")),
+            models.Index(fields=["tenant", "run", "id"], name="mail_job_of_run", condition=~Q(run="")),
             models.Index(fields=["tenant", "document_key", "id"], name="mail_job_of_document", condition=~Q(document_key="")),
         ]
 

@@ -89,6 +89,30 @@ class Incident(models.Model):
         return f"{self.tenant_id}: {self.cause}"
 
 
+class SavedFilter(models.Model):
+    """What a list was narrowed to, under a name that its reader has given."""
+
+    class List(models.TextChoices):
+        JOBS = "jobs", _("Mail jobs")
+        LOG = "log", _("E-mail log")
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="saved_filters", db_index=False)
+    where = models.CharField(max_length=8, choices=List)
+    name = models.CharField(_("name"), max_length=60)
+    query = models.TextField()  # of the address, as `filters.kept_of` writes it
+
+    class Meta:
+        verbose_name = _("saved filter")
+        verbose_name_plural = _("saved filters")
+        ordering: ClassVar[list[str]] = ["name", "id"]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint("user", "where", "name", name="saved_filter_once_per_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class InternalMessage(models.Model):
     """A notice to a user inside the portal (*interne Nachricht*, J2); the words are made when it is shown."""
 

@@ -19,7 +19,7 @@ from mailjobs.filters import address
 from mailjobs.leaks import Leak, Report, report_on
 from mailjobs.matrix import WITHOUT
 from mailjobs.models import MailJob, StateChoices
-from mailjobs.views.csv_answer import csv_answer
+from mailjobs.views.file_answer import csv_answer
 from mailjobs.views.short_words import SHORT_HOLDS, SHORT_REFUSALS
 from mailsettings.access import Right
 from mailsettings.changes import Book

@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from mailjobs.bulk import ACTIONS, Done
 from mailjobs.discretion import discretion_for
-from mailjobs.filters import Search, address, chips_of, narrow_jobs, search_of
+from mailjobs.filters import Search, address, chips_of, kept_of, narrow_jobs, search_of
 from mailjobs.listing import Count, Listed, list_jobs
 from mailjobs.models import OPEN_STATES, MailJob, StateChoices
 from mailjobs.selectors import jobs_visible_to
@@ -46,6 +46,7 @@ class Jobs(Page):
             chips=chips_of(search, request.GET),
             keep=[(name, value) for name in ("state", "error", "run", "document", "user") if (value := getattr(search, name))],
             actions=_actions(),
+            kept=kept_of(request.GET.urlencode()),
             nothing_at_all=not search.active and not search.state,
         )
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from mailjobs.discretion import discretion_for
-from mailjobs.filters import Search, address, chips_of, search_of
+from mailjobs.filters import Search, address, chips_of, kept_of, search_of
 from mailjobs.listing import list_log
 from mailjobs.models import LogOutcome, MailLogEntry
 from mailjobs.remedies import say_error
@@ -35,6 +35,7 @@ class Log(Page):
             tabs=_tabs(request, search),
             chips=chips_of(search, request.GET),
             keep=[(name, value) for name in ("state", "error", "run", "document", "user") if (value := getattr(search, name))],
+            kept=kept_of(request.GET.urlencode()),
             nothing_at_all=not search.active and not search.state,
         )
 

@@ -12,7 +12,7 @@ from django.utils.translation import pgettext
 
 from mailjobs.core.plan import Plan
 from mailjobs.matrix import WITHOUT, plan_in
-from mailjobs.views.csv_answer import csv_answer
+from mailjobs.views.file_answer import csv_answer
 from mailjobs.views.sender_case import FIELDS, Case, answer_in_words, case_of
 from mailjobs.views.sender_cells import AS_FIRM, HAZARDOUS, STOPPED, Line, answer_of, count, line_of
 from mailjobs.views.sender_reading import SendersPage

@@ -31,6 +31,7 @@ PAGES = {
     "log, a user": "/log/?user=bernd",
     "log, a document": "/log/?document=invoice+2026-{number}",
     "log, a day": "/log/?from={day}&to={day}",
+    "print runs": "/runs/",
     "inbox": "/inbox/",
     "inbox, all": "/inbox/?show=all",
     "inbox, deep": "/inbox/?show=all&before={letter}",

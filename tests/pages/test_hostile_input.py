@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -13,6 +14,7 @@ from mailsettings import changes
 from mailsettings.changes import Book
 from mailsettings.models import ClaimedAddress, EmailAccount, Employee, PrintModel, Tenant, User
 from tests.pages.conftest import LogIn, mail
+from tests.print_runs import invoices, run_of
 
 HOSTILE = (
     "",
@@ -73,6 +75,8 @@ def rows(cast: None) -> list[int]:
         changes.save_account(book, tenant=tenant, slug="konto", sender_address=f"konto@{slug}.example", values={})
         changes.save_employee(book, tenant=tenant, number="99", name="Muster", email=f"neu@{slug}.example")
     mail("anna", 1)
+    for login in ("anna", "mia"):
+        run_of(login, invoices(2))
     mail("mia", 2, state="held", held_for="firm", held_reason="held_by_firm")
     kinds = (Tenant, User, Employee, EmailAccount, PrintModel, MailJob, ClaimedAddress)
     found = {row.pk for kind in kinds for row in kind._default_manager.all()[:3]}
@@ -118,3 +122,9 @@ def test_no_upload_answers_500(log_in: LogIn, rows: list[int]) -> None:
         file = io.BytesIO(content)
         file.name = "mitarbeiter.xlsx"
         assert client.post("/employees/import/", {"file": file}).status_code < 500
+        for name in ("file", "pdfs"):
+            good = SimpleUploadedFile("gut.csv", b"E-Mail\r\na@b.example\r\n")
+            bad = SimpleUploadedFile("schlecht.zip", content)
+            model = str(PrintModel.objects.get(tenant__slug="huber").pk)
+            data = {"file": good, "print_model": model, "name": "x\r\n", **{name: bad}}
+            assert client.post("/runs/new/", data).status_code < 500

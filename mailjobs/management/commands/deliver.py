@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from mailjobs.command_line import print_json, say
 from mailjobs.delivery import run
+from mailjobs.feeding import Feeder, feed_all
 from mailsettings.installation import copied_from
 
 
@@ -27,7 +28,14 @@ class Command(BaseCommand):
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_unused: stop.set())
+        feeder = Feeder()
+        if options["until_empty"]:
+            feed_all()
+        else:
+            feeder.start()
         summary = run(until_empty=options["until_empty"], concurrency=_at_least_one(options["concurrency"]), stop=stop).document()
+        if not options["until_empty"]:
+            feeder.stop()
         if options["json"]:
             print_json(summary)
         else:

@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("mailjobs", "0013_drafts")]
+    dependencies = [("mailjobs", "0016_api_keys")]
 
     operations = [
         migrations.AlterField(
