@@ -36,6 +36,12 @@ ACTIONS: Mapping[str, object] = {
     "release_connection": gettext_lazy("Connection released"),
     "restored": gettext_lazy("Database restored"),
     "adopt": gettext_lazy("Database adopted"),
+    "api_key_made": gettext_lazy("API key made"),
+    "api_key_revoked": gettext_lazy("API key revoked"),
+    "print_run_start": gettext_lazy("Print run started"),
+    "print_run_pause": gettext_lazy("Print run paused"),
+    "print_run_resume": gettext_lazy("Print run resumed"),
+    "print_run_cancel": gettext_lazy("Print run stopped"),
     "erased": gettext_lazy("Recipient erased"),
     "keys rotated": gettext_lazy("Field keys rotated"),
 }

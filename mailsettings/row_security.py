@@ -24,6 +24,7 @@ SHARED = frozenset(
         "mailjobs_sessionlease",
         "mailjobs_connectionuse",
         "mailjobs_workersign",
+        "mailjobs_apiuse",
         "mailjobs_decision",
         "mailjobs_content",
         "mailjobs_searchprogress",

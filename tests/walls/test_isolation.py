@@ -41,13 +41,13 @@ NOT_THERE = {404, 405, 410}
 KINDS = ("account", "user", "tenant")  # of owners, where an address has a place for a word
 
 
-def paths(house: House) -> Iterator[tuple[str, bool]]:
-    """Each address with the ids and names of a house, and whether it names a row of it."""
+def paths(house: House, *, rows: int = 2) -> Iterator[tuple[str, bool]]:
+    """Each address with the ids and names of a house, the first of each kind, and whether it names a row of it."""
     ids = ids_of(house)
     for pattern in addresses():
         words = KINDS if "{text}/{pk}" in pattern else (house.slug, house.people[0][0]) if "{text}" in pattern else ("",)
         for word in words:
-            for pk in ids[:2] if "{pk}" in pattern else ids[:1]:
+            for pk in ids[:rows] if "{pk}" in pattern else ids[:1]:
                 yield "/" + pattern.replace("{pk}", str(pk)).replace("{text}", word), "{pk}" in pattern
 
 
