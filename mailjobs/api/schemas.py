@@ -177,7 +177,7 @@ class Explanation(Schema):
     hazards: list[dict[str, Any]]
 
 
-DESCRIBED: Mapping[str, type[BaseModel]] = {
+DESCRIBED: dict[str, type[BaseModel]] = {  # applications above add theirs
     "Problem": Problem,
     "Message": Message,
     "Batch": Batch,
