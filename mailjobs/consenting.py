@@ -9,7 +9,7 @@ from django.db import transaction
 from mailjobs.core.authorities import Authority, authority_of, consent_scope, mailbox_scope
 from mailjobs.core.envelope import Endpoint, TokenSource, TransportError
 from mailjobs.models import AccessToken
-from mailjobs.routing import networks_of
+from mailjobs.routing import networks_for
 from mailjobs.transports.oauth import Asked, Token, consent_address, token_for_code
 from mailsettings.changes import Book, Owner, forget_secret, secrets_of
 from mailsettings.changes.secrets import level_of, save_consent
@@ -78,7 +78,7 @@ def place_of(owner: Owner) -> Place:
             send_system=number,
             ca_certificate=holder.text("ca_certificate"),
             ca_file=installation.OUTBOUND_CA_FILE,
-            allowed_networks=networks_of(layers),
+            allowed_networks=networks_for(layers, holder, com_customer=_is_at_com_customer(owner)),
         ),
     )
 
@@ -155,6 +155,11 @@ def _client_secret(place: Place) -> str:
         return unseal(bytes(row.sealed), owner=place.name, key=OAUTH_SECRET, binding=row.binding) if row else ""
     except SecretUnreadable:
         return ""
+
+
+def _is_at_com_customer(owner: Owner) -> bool:
+    tenant = owner if isinstance(owner, Tenant) else owner.tenant
+    return tenant is not None and tenant.is_com_customer
 
 
 def _layers_of(owner: Owner) -> tuple[Layer, ...]:

@@ -10,7 +10,7 @@ from mailjobs.core.envelope import Endpoint, TransportError
 from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.judging import request_of
 from mailjobs.models import MailJob
-from mailjobs.routing import Settings, consent_of, endpoint_of, fingerprint_of, networks_of, secret_of, token_source
+from mailjobs.routing import Settings, consent_of, endpoint_of, fingerprint_of, networks_for, secret_of, token_source
 from mailsettings.core.facts import AccountFacts, Facts
 from mailsettings.core.mailboxes import GENERAL, decide_mailbox
 from mailsettings.core.parameters import ParameterLevel
@@ -154,6 +154,8 @@ def _over_imap(decided: _Decided, job: MailJob) -> Target:
     username = mailbox.username or (consent.mailbox if consent else "") or sender
     if mailbox.level in GENERAL and not mailbox.username and username.lower() != sender.lower():
         raise NoMailbox(Missing.NO_MAILBOX)
+    token = token_source(mailbox.login, mailbox.secret, consent, "")
+    named_by = mailbox.login if token else server
     endpoint = Endpoint(
         host=mailbox.host,
         port=mailbox.port,
@@ -164,9 +166,9 @@ def _over_imap(decided: _Decided, job: MailJob) -> Target:
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
-        allowed_networks=networks_of(facts.layers),
+        allowed_networks=networks_for(facts.layers, named_by, com_customer=facts.tenant.is_com_customer),
         ca_file=installation.OUTBOUND_CA_FILE,
-        token=token_source(mailbox.login, mailbox.secret, consent, ""),
+        token=token,
     )
     login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{username.lower()}"
     return Target(None, endpoint, login, fingerprint_of(endpoint), username)
