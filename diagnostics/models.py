@@ -10,6 +10,9 @@ from mailjobs.models import MailJob, SharedConnection
 from mailsettings.models import EmailAccount, PrintModel, Tenant, User
 
 
+PROSPECT = "prospect "  # begins `alike` where settings were tried that were not in force
+
+
 class VerdictChoices(models.TextChoices):
     """What a diagnosis or a step of it came to, with the words people see."""
 
@@ -62,3 +65,8 @@ class Diagnosis(models.Model):
     @property
     def running(self) -> bool:
         return not self.verdict
+
+    @property
+    def of_prospect(self) -> bool:
+        """Whether it tried settings that were not in force."""
+        return self.alike.startswith(PROSPECT)
