@@ -12,8 +12,8 @@ from typing import Any
 from django.db.models.functions import Now
 
 from diagnostics.cases import Asked, case_of
-from diagnostics.core.findings import Verdict
-from diagnostics.diagnosis import alike_of
+from diagnostics.core.findings import Step, Verdict, verdict_of
+from diagnostics.diagnosis import alike_of, findings_of
 from diagnostics.models import Diagnosis
 from diagnostics.prospects import SEND_SYSTEM, Prospect, connection_of
 from diagnostics.starting import users_to_diagnose
@@ -51,8 +51,14 @@ class Move:
     back: Prospect | None
 
     @property
+    def inherits(self) -> bool:
+        """Whether mail of these settings logs in with settings above them."""
+        return self.connection is not None and self.connection.login.owner != self.place.name
+
+    @property
     def done(self) -> bool:
-        return SEND_SYSTEMS[self.number].credentials is Credentials.OAUTH
+        """Whether it logs in by OAuth itself."""
+        return not self.inherits and SEND_SYSTEMS[self.number].credentials is Credentials.OAUTH
 
     @property
     def registered(self) -> bool:
@@ -66,7 +72,7 @@ class Move:
     @property
     def green(self) -> bool:
         """Whether the settings as they are were tried lately, and nothing was wrong."""
-        return self.trial is not None and self.trial.verdict in {Verdict.PASSED, Verdict.WARNED}
+        return self.trial is not None and judged(self.trial) in {Verdict.PASSED, Verdict.WARNED}
 
 
 def move_of(owner: Owner, wanted: int | None = None) -> Move:
@@ -75,7 +81,8 @@ def move_of(owner: Owner, wanted: int | None = None) -> Move:
     number = connection.send_system if connection else place_of(owner).system.number
     google = _is_google(owner, connection)
     choices = _choices(connection, number, google=google)
-    done = SEND_SYSTEMS[number].credentials is Credentials.OAUTH
+    own = connection is not None and connection.login.owner == place_of(owner).name
+    done = own and SEND_SYSTEMS[number].credentials is Credentials.OAUTH
     target = number if done else next((each for each in choices if each == wanted), choices[0])
     place = place_of(owner, target)
     prospect = Prospect(place.name, target, mark_of(owner))
@@ -86,7 +93,7 @@ def move_of(owner: Owner, wanted: int | None = None) -> Move:
         owner=owner,
         number=number,
         connection=connection,
-        endings=tuple(endings_of([connection])) if connection else (),
+        endings=tuple(endings_of([connection])) if connection and connection.login.owner == place.name else (),
         google=google,
         choices=choices,
         target=target,
@@ -99,6 +106,14 @@ def move_of(owner: Owner, wanted: int | None = None) -> Move:
         trial=_trial(prospect),
         back=_way_back(owner, place.name, number) if done else None,
     )
+
+
+def judged(row: Diagnosis) -> str:
+    """What a diagnosis says of the way, whatever the sender's domain says to receivers: that is the same by every way."""
+    found = findings_of(row)
+    if row.running or not any(each.step is Step.AUTHENTICATION and each.verdict is Verdict.PASSED for each in found):
+        return row.verdict
+    return verdict_of(each for each in found if each.step is not Step.DOMAIN).value
 
 
 def mark_of(owner: Owner) -> str:

@@ -10,10 +10,11 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from diagnostics.cases import AskedInvalid
+from diagnostics.core.findings import Step
 from diagnostics.diagnosis import document_of
-from diagnostics.models import Diagnosis
+from diagnostics.models import Diagnosis, VerdictChoices
 from diagnostics.move_forms import RegistrationForm, SwitchForm
-from diagnostics.moving import GRAPH, Move, asked_of, move_of, over_graph
+from diagnostics.moving import GRAPH, Move, asked_of, judged, move_of, over_graph
 from diagnostics.saying import lines_of
 from diagnostics.starting import TooMany, diagnoses_visible_to, is_lost, start
 from mailjobs.core.authorities import GOOGLE, consent_scope
@@ -148,6 +149,8 @@ class MoveToOAuth(SettingsPage):
             no_address=bool(place.mailbox) and "@" not in place.mailbox,
             proof=proof,
             running=proof is not None and proof.running and not is_lost(proof),
+            verdict=judged(proof) if proof else "",
+            verdict_label=VerdictChoices(judged(proof)).label if proof and judged(proof) else "",
             failed=self._failed(proof),
             **shown,
         )
@@ -173,4 +176,4 @@ class MoveToOAuth(SettingsPage):
 
     def _failed(self, row: Diagnosis | None) -> dict[str, Any] | None:
         lines = lines_of(document_of(row, self.reader)) if row is not None and not row.running else []
-        return next((line for line in lines if line["verdict"] == "failed"), None)
+        return next((line for line in lines if line["verdict"] == "failed" and line["step"] != Step.DOMAIN), None)

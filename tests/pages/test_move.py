@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from diagnostics.models import Diagnosis
-from diagnostics.moving import move_of
+from diagnostics.moving import judged, move_of
 from mailjobs import sharing
 from mailjobs.connections import known_to
 from mailsettings.changes import Book, own_values, save_account, save_locks, save_parameters, save_secret
@@ -85,7 +85,7 @@ def test_the_whole_way_as_a_program_and_back(service: GraphStandIn, log_in: LogI
     send(client, url, action="switch")
     assert own_values(huber())["send_system"] == 0, "not tried yet"
     row = tried(client, url)
-    assert (row.verdict in {"passed", "warned"}, row.send_system, row.of_prospect) == (True, 10, True)
+    assert (judged(row), row.send_system, row.of_prospect) == ("passed", 10, True)
     assert service.taken == []
     assert "Switch over" in text_of(client, url)
     assert send(client, url, action="switch").status_code == 302
@@ -93,7 +93,7 @@ def test_the_whole_way_as_a_program_and_back(service: GraphStandIn, log_in: LogI
     event = AuditEvent.objects.filter(action="parameters", actor="anna").latest("pk")
     assert (event.before, event.after) == ({"send_system": 0}, {"send_system": 10})
     wait_until(lambda: Diagnosis.objects.filter(alike__startswith="user").exclude(finished_at=None).exists(), what="the proof")
-    assert Diagnosis.objects.latest("pk").verdict in {"passed", "warned"}
+    assert judged(Diagnosis.objects.latest("pk")) == "passed"
     assert [mail.mailbox for mail in service.taken] == [OFFICE], "the test mail went the new way"
     assert "Back to the old way" in text_of(client, url)
     send(client, url, action="back")
@@ -104,14 +104,14 @@ def test_the_whole_way_as_a_program_and_back(service: GraphStandIn, log_in: LogI
 def test_what_fails_is_said_and_nothing_is_switched(service: GraphStandIn, log_in: LogIn) -> None:
     client, url = log_in("anna"), prepare(service)
     register(client, url, service, oauth_client_secret="wrong-one")
-    assert tried(client, url).verdict == "failed"
+    assert judged(tried(client, url)) == "failed"
     page = text_of(client, url)
     assert "Nothing is switched" in page
     assert "AADSTS7000215" not in own_values(huber())
     send(client, url, action="switch")
     assert own_values(huber())["send_system"] == 0
     register(client, url, service)
-    assert tried(client, url).verdict in {"passed", "warned"}
+    assert judged(tried(client, url)) == "passed"
     register(client, url, service, oauth_tenant="other.example")
     assert not move_of(huber()).green, "another directory was never tried"
 
@@ -141,7 +141,8 @@ def test_an_account_and_google(log_in: LogIn) -> None:
     send(client, url, action="save", oauth_client_id="client.apps", oauth_client_secret="secret-of-google")
     stored = EmailAccount.objects.get(pk=account.pk).values
     assert (stored["oauth_authority"], stored["send_system"]) == ("https://accounts.google.com", 1)
-    assert (move_of(EmailAccount.objects.get(pk=account.pk)).choices, move_of(account).program) == ((9,), False)
+    move = move_of(EmailAccount.objects.get(pk=account.pk))
+    assert (move.choices, move.program, move.logged_in) == ((9,), False, False)
 
 
 @pytest.mark.parametrize(
