@@ -9,7 +9,6 @@ from django.utils.translation import gettext_lazy as _
 from mailjobs.models import MailJob, SharedConnection
 from mailsettings.models import EmailAccount, PrintModel, Tenant, User
 
-
 PROSPECT = "prospect "  # begins `alike` where settings were tried that were not in force
 
 

@@ -32,7 +32,7 @@ _TESTERS = 20  # users looked at for one whose mail goes this way
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a move stands. `would`: the connection after it, None where something is missing; `back`: the old way, while it works."""
+    """Where a move stands. `would`: the connection after it, None where something is missing; `back`: the old way, if stored."""
 
     owner: Owner
     number: int  # of the send system in force
@@ -136,8 +136,7 @@ def save_values(book: Book, owner: Owner, values: dict[str, Any]) -> None:
     if not isinstance(owner, EmailAccount):
         save_parameters(book, owner, values)
         return
-    kept = {"tenant": owner.tenant, "slug": owner.slug, "sender_address": owner.sender_address, "user": owner.user}
-    save_account(book, **kept, values=values)
+    save_account(book, tenant=owner.tenant, slug=owner.slug, sender_address=owner.sender_address, values=values, user=owner.user)
 
 
 def take(book: Book, prospect: Prospect, owner: Owner) -> None:

@@ -50,12 +50,12 @@ class Place:
         return bool(self.client_id) and self.system.credentials is Credentials.OAUTH
 
 
-def place_of(owner: Owner, system: int | None = None) -> Place:
-    """What a consent of this owner would be for; with `system` as if that send system were in force."""
+def place_of(owner: Owner, as_if: int | None = None) -> Place:
+    """What a consent of this owner would be for; with `as_if` as if that send system were in force."""
     level = level_of(owner)
     holder = level.holder
     layers = _layers_of(owner)
-    number = holder.number("send_system") if system is None else system
+    number = holder.number("send_system") if as_if is None else as_if
     number = number if number is not None else int(str(resolve(layers, "send_system").value or 0))
     system = SEND_SYSTEMS[number]
     authority, tenant, client = (holder.text(key) for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))

@@ -72,6 +72,7 @@ def tried(client: Client, url: str) -> Diagnosis:
 @pytest.mark.django_db(transaction=True)
 def test_the_whole_way_as_a_program_and_back(service: GraphStandIn, log_in: LogIn) -> None:
     client, url = log_in("anna"), prepare(service)
+    service.may_send_as = {OFFICE: {"anna@kanzlei-huber.example"}}
     page = text_of(client, url)
     assert "Graph" in page
     assert "http://testserver/mailboxes/callback/" in page
@@ -93,11 +94,26 @@ def test_the_whole_way_as_a_program_and_back(service: GraphStandIn, log_in: LogI
     event = AuditEvent.objects.filter(action="parameters", actor="anna").latest("pk")
     assert (event.before, event.after) == ({"send_system": 0}, {"send_system": 10})
     wait_until(lambda: Diagnosis.objects.filter(alike__startswith="user").exclude(finished_at=None).exists(), what="the proof")
-    assert judged(Diagnosis.objects.latest("pk")) == "passed"
+    proof = Diagnosis.objects.latest("pk")
+    assert judged(proof) == "passed", [step for step in proof.steps if step["verdict"] == "failed"]
     assert [mail.mailbox for mail in service.taken] == [OFFICE], "the test mail went the new way"
     assert "Back to the old way" in text_of(client, url)
     send(client, url, action="back")
     assert own_values(huber())["send_system"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_only_the_test_mail_shows_is_said_after_the_switch_beside_the_way_back(service: GraphStandIn, log_in: LogIn) -> None:
+    """The mailbox may not send as Anna: who takes mail says so only with the mail."""
+    client, url = log_in("anna"), prepare(service)
+    register(client, url, service)
+    assert judged(tried(client, url)) == "passed"
+    send(client, url, action="switch")
+    wait_until(lambda: Diagnosis.objects.filter(alike__startswith="user").exclude(finished_at=None).exists(), what="the proof")
+    assert judged(Diagnosis.objects.latest("pk")) == "failed"
+    page = text_of(client, url)
+    assert "go back to the old way below" in page
+    assert "Back to the old way" in page
 
 
 @pytest.mark.django_db(transaction=True)
@@ -147,8 +163,18 @@ def test_an_account_and_google(log_in: LogIn) -> None:
 
 @pytest.mark.parametrize(
     ("login", "kind", "status"),
-    [("anna", "tenant", 200), ("root", "tenant", 200), ("bernd", "tenant", 404), ("max", "tenant", 404), ("greta", "tenant", 404)]
-    + [("anna", "user", 200), ("max", "user", 200), ("mia", "user", 404), ("greta", "user", 404), ("anna", "x", 404)],
+    [
+        ("anna", "tenant", 200),
+        ("root", "tenant", 200),
+        ("bernd", "tenant", 404),
+        ("max", "tenant", 404),
+        ("greta", "tenant", 404),
+        ("anna", "user", 200),
+        ("max", "user", 200),
+        ("mia", "user", 404),
+        ("greta", "user", 404),
+        ("anna", "x", 404),
+    ],
 )
 def test_t4_who_may_edit_the_settings_may_move_them(log_in: LogIn, login: str, kind: str, status: int) -> None:
     keys = {"tenant": huber().pk, "user": person("mia").pk}
