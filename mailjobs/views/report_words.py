@@ -1,0 +1,70 @@
+"""What servers reported of recipients after the hand-over, and of addresses at which mail came back before, in words (J6)."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from mailjobs import bounced
+from mailjobs.discretion import Discretion
+from mailjobs.models import OPEN_STATES, JobRecipient, MailJob, RecipientReport, RecipientStateChoices
+from mailjobs.remedies import say_error
+from mailjobs.waiting import say_time
+
+_Fate = RecipientReport.Fate
+_STAMPS = {_Fate.DELIVERED: "sent", _Fate.RELAYED: "sent", _Fate.DELAYED: "deferred", _Fate.FAILED: "failed"}
+_STILL_OPEN = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.REFUSED)
+
+
+def report_of(recipient: JobRecipient) -> RecipientReport | None:
+    """The report on a recipient; lists select it with `report`."""
+    return getattr(recipient, "report", None)
+
+
+def say_report(job: MailJob, report: RecipientReport, discretion: Discretion) -> dict[str, Any]:
+    """Stamp and words of a report. It is "delivered" only where a server has said so."""
+    fate, reason = _Fate(report.fate), say_error(discretion.text(job.plan, report.reason)) or report.status
+    words = {"time": say_time(report.at), "reason": reason}
+    match fate:
+        case _Fate.DELIVERED:
+            text = _("Reported as delivered by the recipient's server (%(time)s).") % words
+        case _Fate.RELAYED:
+            text = _("Passed on to a server that reports nothing more (%(time)s).") % words
+        case _Fate.DELAYED:
+            text = _("Reported as delayed (%(time)s); the server keeps trying. %(reason)s") % words
+        case _Fate.FAILED:
+            text = _("The mail came back (%(time)s). %(reason)s") % words
+    return {"state": _STAMPS[fate], "label": fate.label, "report": text.strip()}
+
+
+def say_returned(job: MailJob) -> str:
+    """That a mail which was handed over came back, in a sentence; empty where nothing of the kind was reported."""
+    addresses = [
+        address
+        for address in RecipientReport.objects.filter(recipient__job=job, fate=_Fate.FAILED)
+        .order_by("pk")
+        .values_list("recipient__address", flat=True)
+    ]
+    if not addresses:
+        return ""
+    words = {"addresses": ", ".join(addresses[:5]), "more": len(addresses) - 5}
+    said = _("The mail server took it over, but it came back from %(addresses)s.") % words
+    if len(addresses) > len(addresses[:5]):
+        said = f"{said} {ngettext('And from %(more)s other.', 'And from %(more)s others.', words['more']) % words}"
+    return said
+
+
+def hints_of(job: MailJob) -> dict[str, str]:
+    """Address → that mail to it came back before; of recipients who have not got this mail yet."""
+    if job.state not in OPEN_STATES:
+        return {}
+    addresses = [each.address for each in job.recipients.all() if each.state in _STILL_OPEN]
+    return {address: say_dead(report) for address, report in bounced.dead_addresses(job.tenant, addresses).items()}
+
+
+def say_dead(report: RecipientReport) -> str:
+    """The warning before the next mail."""
+    return _("Mail to this address came back (%(time)s). Check it before you send. %(reason)s") % {
+        "time": say_time(report.at),
+        "reason": say_error(report.reason) or report.status,
+    }
