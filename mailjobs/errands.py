@@ -1,9 +1,9 @@
-"""What workers do in mailboxes beside the mails: drafts (X1), copies in Sent folders (X3), looks for uncertain mails, bounces (J6)."""
+"""What workers do in mailboxes beside the mails: drafts (X1), Sent folders (X3, looks for uncertain mails), bounces (J6)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from mailjobs import bounce_queue, bounced, draft_queue, drafting, sent_items, sent_queue
+from mailjobs import bounce_queue, bounce_reading, draft_queue, drafting, sent_items, sent_queue
 from mailjobs.collecting import Database
 
 
@@ -21,7 +21,7 @@ class Errand:
 ERRANDS = (
     Errand("drafts", draft_queue.anything_due, draft_queue.anything_left, drafting.put_due, hurried=True),
     Errand("sent items", sent_queue.anything_due, sent_queue.anything_left, sent_items.do_due, hurried=False),
-    Errand("bounces", bounce_queue.anything_due, bounce_queue.anything_left, bounced.read_due, hurried=False),
+    Errand("bounces", bounce_queue.anything_due, bounce_queue.anything_left, bounce_reading.read_due, hurried=False),
 )
 
 

@@ -33,7 +33,7 @@ class Visit:
 
 
 async def read_new(endpoint: Endpoint, folder: str, after: Position) -> Visit:
-    """What has come since. Where the server has numbered the folder anew (UIDVALIDITY), its newest letters. Raises TransportError."""
+    """What has come since; where the server has numbered the folder anew (UIDVALIDITY) its newest. Raises TransportError."""
     connection = await network.connect(endpoint, CONNECT_SECONDS, IMAP_PORTS)
     mailbox = Mailbox(endpoint, connection, _MOST_READ)
     try:

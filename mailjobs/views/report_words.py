@@ -3,16 +3,23 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy
 
-from mailjobs import bounced
+from mailjobs import bounces
 from mailjobs.discretion import Discretion
 from mailjobs.models import OPEN_STATES, JobRecipient, MailJob, RecipientReport, RecipientStateChoices
 from mailjobs.remedies import say_error
+from mailjobs.tables import few
 from mailjobs.waiting import say_time
 
 _Fate = RecipientReport.Fate
 _STAMPS = {_Fate.DELIVERED: "sent", _Fate.RELAYED: "sent", _Fate.DELAYED: "deferred", _Fate.FAILED: "failed"}
+_SENTENCES = {
+    _Fate.DELIVERED: gettext_lazy("Reported as delivered by the recipient's server (%(time)s)."),
+    _Fate.RELAYED: gettext_lazy("Passed on to a server that reports nothing more (%(time)s)."),
+    _Fate.DELAYED: gettext_lazy("Reported as delayed (%(time)s); the server keeps trying. %(reason)s"),
+    _Fate.FAILED: gettext_lazy("The mail came back (%(time)s). %(reason)s"),
+}
 _STILL_OPEN = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.REFUSED)
 
 
@@ -25,33 +32,17 @@ def say_report(job: MailJob, report: RecipientReport, discretion: Discretion) ->
     """Stamp and words of a report. It is "delivered" only where a server has said so."""
     fate, reason = _Fate(report.fate), say_error(discretion.text(job.plan, report.reason)) or report.status
     words = {"time": say_time(report.at), "reason": reason}
-    match fate:
-        case _Fate.DELIVERED:
-            text = _("Reported as delivered by the recipient's server (%(time)s).") % words
-        case _Fate.RELAYED:
-            text = _("Passed on to a server that reports nothing more (%(time)s).") % words
-        case _Fate.DELAYED:
-            text = _("Reported as delayed (%(time)s); the server keeps trying. %(reason)s") % words
-        case _Fate.FAILED:
-            text = _("The mail came back (%(time)s). %(reason)s") % words
+    text = str(_SENTENCES[fate]) % words
     return {"state": _STAMPS[fate], "label": fate.label, "report": text.strip()}
 
 
 def say_returned(job: MailJob) -> str:
     """That a mail which was handed over came back, in a sentence; empty where nothing of the kind was reported."""
-    addresses = [
-        address
-        for address in RecipientReport.objects.filter(recipient__job=job, fate=_Fate.FAILED)
-        .order_by("pk")
-        .values_list("recipient__address", flat=True)
-    ]
+    failed = RecipientReport.objects.filter(recipient__job=job, fate=_Fate.FAILED).order_by("pk")
+    addresses = list(failed.values_list("recipient__address", flat=True))
     if not addresses:
         return ""
-    words = {"addresses": ", ".join(addresses[:5]), "more": len(addresses) - 5}
-    said = _("The mail server took it over, but it came back from %(addresses)s.") % words
-    if len(addresses) > len(addresses[:5]):
-        said = f"{said} {ngettext('And from %(more)s other.', 'And from %(more)s others.', words['more']) % words}"
-    return said
+    return _("The mail server took it over, but it came back from %(addresses)s.") % {"addresses": few(addresses)}
 
 
 def hints_of(job: MailJob) -> dict[str, str]:
@@ -59,7 +50,7 @@ def hints_of(job: MailJob) -> dict[str, str]:
     if job.state not in OPEN_STATES:
         return {}
     addresses = [each.address for each in job.recipients.all() if each.state in _STILL_OPEN]
-    return {address: say_dead(report) for address, report in bounced.dead_addresses(job.tenant, addresses).items()}
+    return {address: say_dead(report) for address, report in bounces.dead_addresses(job.tenant, addresses).items()}
 
 
 def say_dead(report: RecipientReport) -> str:

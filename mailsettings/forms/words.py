@@ -43,8 +43,8 @@ HELP: Mapping[str, Promise] = {
         "stores it here too."
     ),
     "read_bounces": gettext_lazy(
-        "In the general settings or at an account: the portal looks in the IMAP mailbox named there for mails that came back, and says so at "
-        "the mail. Nothing is deleted, moved or marked as read."
+        "In the general settings or at an account: the portal looks in the IMAP mailbox named there for mails that came back, "
+        "and says so at the mail. Nothing is deleted, moved or marked as read."
     ),
     "bounce_folder": gettext_lazy("Where they arrive; empty takes INBOX."),
     "sent_copy": gettext_lazy(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from mailjobs import bounced, delivery
+from mailjobs import bounces, delivery
 from mailjobs.core.bounces import Fate, Recipient, Report
 from mailjobs.models import BounceBox, InternalMessage, JobRecipient, MailJob, RecipientReport, StateChoices
 from mailjobs.submission import submit
@@ -244,8 +244,8 @@ def test_j6_an_address_that_bounced_for_good_is_known_until_mail_arrives_there(
 ) -> None:
     firm = live(smtp_server, dovecot)
     arrive(inbox, notification(sent()))
-    assert list(bounced.dead_addresses(firm, ["Klient1@kunde.example", "x@kunde.example"])) == ["Klient1@kunde.example"]
-    assert bounced.dead_addresses(Tenant.objects.get(slug="muster"), ["klient1@kunde.example"]) == {}
+    assert list(bounces.dead_addresses(firm, ["Klient1@kunde.example", "x@kunde.example"])) == ["Klient1@kunde.example"]
+    assert bounces.dead_addresses(Tenant.objects.get(slug="muster"), ["klient1@kunde.example"]) == {}
     again = sent()
-    bounced.take(firm, [Report((Recipient("klient1@kunde.example", Fate.DELIVERED),), again.message_id)])
-    assert bounced.dead_addresses(firm, ["klient1@kunde.example"]) == {}
+    bounces.take(firm, [Report((Recipient("klient1@kunde.example", Fate.DELIVERED),), again.message_id)])
+    assert bounces.dead_addresses(firm, ["klient1@kunde.example"]) == {}
