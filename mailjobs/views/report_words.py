@@ -1,5 +1,7 @@
 """What servers reported of recipients after the hand-over, and of addresses at which mail came back before, in words (J6)."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -7,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from mailjobs import bounces
 from mailjobs.discretion import Discretion
-from mailjobs.models import OPEN_STATES, JobRecipient, MailJob, RecipientReport, RecipientStateChoices
+from mailjobs.models import OPEN_STATES, JobRecipient, MailJob, MailLogEntry, RecipientReport, RecipientStateChoices
 from mailjobs.remedies import say_error
 from mailjobs.tables import few
 from mailjobs.waiting import say_time
@@ -20,6 +22,7 @@ _SENTENCES = {
     _Fate.DELAYED: gettext_lazy("Reported as delayed (%(time)s); the server keeps trying. %(reason)s"),
     _Fate.FAILED: gettext_lazy("The mail came back (%(time)s). %(reason)s"),
 }
+_TO_KNOW = {_Fate.FAILED: gettext_lazy("It came back."), _Fate.DELAYED: gettext_lazy("It was reported as delayed.")}
 _STILL_OPEN = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.REFUSED)
 
 
@@ -43,6 +46,16 @@ def say_returned(job: MailJob) -> str:
     if not addresses:
         return ""
     return _("The mail server took it over, but it came back from %(addresses)s.") % {"addresses": few(addresses)}
+
+
+def came_of(entries: Iterable[MailLogEntry]) -> dict[int, str]:
+    """Job → the worst that was reported of its recipients, of those that somebody should know of."""
+    jobs = {entry.job_id for entry in entries if entry.job_id}
+    rows = RecipientReport.objects.filter(recipient__job__in=jobs, fate__in=_TO_KNOW).values_list("recipient__job", "fate")
+    found: dict[int, list[str]] = defaultdict(list)
+    for job, fate in rows:
+        found[job].append(fate)
+    return {job: str(_TO_KNOW[_Fate.FAILED if _Fate.FAILED in fates else _Fate.DELAYED]) for job, fates in found.items()}
 
 
 def hints_of(job: MailJob) -> dict[str, str]:
