@@ -22,6 +22,20 @@ _SENTENCES = {
     _Fate.DELAYED: gettext_lazy("Reported as delayed (%(time)s); the server keeps trying. %(reason)s"),
     _Fate.FAILED: gettext_lazy("The mail came back (%(time)s). %(reason)s"),
 }
+# RFC 3463: what the detail of a status code means for people, whether it is for good (5) or for now (4).
+_PLAIN = {
+    "1.1": gettext_lazy("The address does not exist there."),
+    "1.10": gettext_lazy("The address does not exist there."),
+    "1.2": gettext_lazy("The domain of the address does not exist or takes no mail."),
+    "2.1": gettext_lazy("The mailbox is closed."),
+    "2.2": gettext_lazy("The mailbox is full."),
+    "2.3": gettext_lazy("The mail is too large for the mailbox."),
+    "3.4": gettext_lazy("The mail is too large for the recipient's server."),
+    "4.1": gettext_lazy("The recipient's server cannot be reached."),
+    "4.6": gettext_lazy("The recipient's servers pass the mail round in a circle."),
+    "4.7": gettext_lazy("The recipient's server did not take it in time."),
+    "7.1": gettext_lazy("The recipient's server refuses the mail by a filter or a rule."),
+}
 _TO_KNOW = {_Fate.FAILED: gettext_lazy("It came back."), _Fate.DELAYED: gettext_lazy("It was reported as delayed.")}
 _STILL_OPEN = (RecipientStateChoices.PENDING, RecipientStateChoices.DEFERRED, RecipientStateChoices.REFUSED)
 
@@ -33,8 +47,8 @@ def report_of(recipient: JobRecipient) -> RecipientReport | None:
 
 def say_report(job: MailJob, report: RecipientReport, discretion: Discretion) -> dict[str, Any]:
     """Stamp and words of a report. It is "delivered" only where a server has said so."""
-    fate, reason = _Fate(report.fate), say_error(discretion.text(job.plan, report.reason)) or report.status
-    words = {"time": say_time(report.at), "reason": reason}
+    fate = _Fate(report.fate)
+    words = {"time": say_time(report.at), "reason": _why(report, discretion.text(job.plan, report.reason))}
     text = str(_SENTENCES[fate]) % words
     return {"state": _STAMPS[fate], "label": fate.label, "report": text.strip()}
 
@@ -70,5 +84,12 @@ def say_dead(report: RecipientReport) -> str:
     """The warning before the next mail."""
     return _("Mail to this address came back (%(time)s). Check it before you send. %(reason)s") % {
         "time": say_time(report.at),
-        "reason": say_error(report.reason) or report.status,
+        "reason": _why(report, report.reason),
     }
+
+
+def _why(report: RecipientReport, reason: str) -> str:
+    """The reason in plain words, as far as the status code tells, and as the server wrote it."""
+    plain = str(_PLAIN.get(report.status.partition(".")[2], ""))
+    written = say_error(reason) or report.status
+    return f"{plain} {written}".strip()

@@ -52,6 +52,23 @@ def test_the_page_says_what_was_reported_of_a_recipient(log_in: LogIn, fate: Fat
     assert ("it came back from klient1@kunde.example" in shown) == (fate is Fate.FAILED)
 
 
+@pytest.mark.parametrize(
+    ("status", "plain"),
+    [
+        ("5.1.1", "The address does not exist there."),
+        ("5.2.2", "The mailbox is full."),
+        ("4.2.2", "The mailbox is full."),
+        ("5.7.1", "refuses the mail by a filter or a rule."),
+    ],
+)
+def test_the_reason_is_said_in_plain_words_and_as_the_server_wrote_it(log_in: LogIn, status: str, plain: str) -> None:
+    job = handed_over()
+    report(job, Fate.FAILED, status, f"552 {status} as written")
+    shown = page(log_in, job)
+    assert plain in shown
+    assert "as written" in shown
+
+
 @pytest.mark.parametrize(("fate", "said"), [(Fate.FAILED, "It came back."), (Fate.DELAYED, "It was reported as delayed.")])
 def test_the_log_says_it_too(log_in: LogIn, fate: Fate, said: str) -> None:
     job = handed_over()
