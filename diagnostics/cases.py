@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from diagnostics.core.findings import Cause, Finding, Step, Verdict
 from diagnostics.core.refused import REFUSED
+from diagnostics.prospects import Prospect
 from mailjobs import sharing
 from mailjobs.core.plan import Channel, Hold, Plan, Refusal, make_plan
 from mailjobs.judging import Barred, Held, request_of
@@ -34,7 +35,7 @@ class AskedInvalid(ValueError):
 class Asked:
     """Of whom or what a diagnosis is wanted. `user`: whose mail it is; `by`: who asks, the same user unless given, to whom the
     test mail goes, save for an administrator's `to` (Z19). `to`: the recipient, empty for the own address; `mode`: "direct",
-    "async" or empty for the send system's own.
+    "async" or empty for the send system's own; `prospect`: settings that are tried and not in force, without a test mail.
     """
 
     user: User
@@ -45,6 +46,7 @@ class Asked:
     mode: str = ""
     test_mail: bool = True
     by: User | None = None
+    prospect: Prospect | None = None
 
     @property
     def asker(self) -> User:
@@ -104,6 +106,7 @@ def case_of(asked: Asked) -> Case:
     if user.tenant is None:
         raise AskedInvalid(_("There is no user %(id)s at a tenant.") % {"id": user.login})
     world = world_of(user.tenant, [user])
+    world = asked.prospect.of(world) if asked.prospect else world
     case = Case(asked)
     if asked.job is not None:
         _as_stored(case, asked.job)
@@ -190,6 +193,8 @@ def _decide(case: Case, world: World) -> None:
         return
     settings = Settings()
     settings.refresh([job])
+    if case.asked.prospect is not None:
+        settings.worlds[job.user.tenant_id or 0] = world
     facts = world.facts_for(job.user.login, request_of(job))
     account = world.accounts.get(job.account_id or 0)
     case.connection = decide_relay(facts, account, job.sender_level).connection

@@ -22,8 +22,9 @@ from diagnostics.catalogue import explain
 from diagnostics.core.findings import Cause, Finding, Step, Verdict, Who, complete, steps_of, verdict_of
 from diagnostics.domain import check_domain
 from diagnostics.domain_wording import say
-from diagnostics.models import Diagnosis
+from diagnostics.models import PROSPECT, Diagnosis
 from diagnostics.probing import probe
+from diagnostics.prospects import Prospect
 from diagnostics.trying import given_up, look_at_queue, send
 from mailjobs import sharing, workers
 from mailjobs.discretion import discretion_for
@@ -150,7 +151,9 @@ def _lease(case: Case) -> int | None:
 def _go_on(course: Course) -> None:
     case = course.case
     course.tell(look_at_queue(case))
-    if course.found[Step.QUEUE].verdict is not Verdict.PASSED or not (case.asked.test_mail and case.may_send):
+    if course.found[Step.QUEUE].verdict is not Verdict.PASSED or not (
+        case.asked.test_mail and case.asked.prospect is None and case.may_send
+    ):
         return
     try:
         for finding in _in_time(lambda _report: send(case, course.deadline), course.tell, course.deadline + 0.5):
@@ -233,8 +236,15 @@ def begin(asked: Asked) -> Diagnosis:
     )
 
 
+def alike_of(prospect: Prospect) -> str:
+    """By which the diagnoses of settings that are not in force are found again."""
+    return f"{PROSPECT}{prospect.owner} {prospect.send_system} {prospect.mark}"
+
+
 def _alike(asked: Asked) -> str:
     """What is the same kind of mail: with a failed job, the mails of its user, print model and account."""
+    if asked.prospect is not None:  # never beside what is in force
+        return alike_of(asked.prospect)
     job = asked.job
     model = asked.print_model.pk if asked.print_model else (job.print_model_id if job else None)
     account = asked.account.pk if asked.account else (job.account_id if job else None)

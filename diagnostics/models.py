@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from mailjobs.models import MailJob, SharedConnection
 from mailsettings.models import EmailAccount, PrintModel, Tenant, User
 
+PROSPECT = "prospect "  # begins `alike` where settings were tried that were not in force
+
 
 class VerdictChoices(models.TextChoices):
     """What a diagnosis or a step of it came to, with the words people see."""
@@ -62,3 +64,8 @@ class Diagnosis(models.Model):
     @property
     def running(self) -> bool:
         return not self.verdict
+
+    @property
+    def of_prospect(self) -> bool:
+        """Whether it tried settings that were not in force."""
+        return self.alike.startswith(PROSPECT)

@@ -27,7 +27,9 @@ def releasable(user: User, row: Diagnosis) -> Releasable | None:
 
     Green is also where nothing but the pause itself, or a block of the connection, is left.
     """
-    if row.running or any(each.verdict is Verdict.FAILED and each.step is not Step.QUEUE for each in findings_of(row)):
+    if row.running or row.of_prospect:
+        return None
+    if any(each.verdict is Verdict.FAILED and each.step is not Step.QUEUE for each in findings_of(row)):
         return None
     if not any(each.step is Step.AUTHENTICATION and each.verdict is not Verdict.NOT_REACHED for each in findings_of(row)):
         return None

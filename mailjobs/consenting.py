@@ -9,7 +9,7 @@ from django.db import transaction
 from mailjobs.core.authorities import Authority, authority_of, consent_scope, mailbox_scope
 from mailjobs.core.envelope import Endpoint, TokenSource, TransportError
 from mailjobs.models import AccessToken
-from mailjobs.routing import networks_of
+from mailjobs.routing import networks_for
 from mailjobs.transports.oauth import Asked, Token, consent_address, token_for_code
 from mailsettings.changes import Book, Owner, forget_secret, secrets_of
 from mailsettings.changes.secrets import level_of, save_consent
@@ -50,12 +50,12 @@ class Place:
         return bool(self.client_id) and self.system.credentials is Credentials.OAUTH
 
 
-def place_of(owner: Owner) -> Place:
-    """What a consent of this owner would be for."""
+def place_of(owner: Owner, as_if: int | None = None) -> Place:
+    """What a consent of this owner would be for; with `as_if` as if that send system were in force."""
     level = level_of(owner)
     holder = level.holder
     layers = _layers_of(owner)
-    number = holder.number("send_system")
+    number = holder.number("send_system") if as_if is None else as_if
     number = number if number is not None else int(str(resolve(layers, "send_system").value or 0))
     system = SEND_SYSTEMS[number]
     authority, tenant, client = (holder.text(key) for key in ("oauth_authority", "oauth_tenant", "oauth_client_id"))
@@ -78,7 +78,7 @@ def place_of(owner: Owner) -> Place:
             send_system=number,
             ca_certificate=holder.text("ca_certificate"),
             ca_file=installation.OUTBOUND_CA_FILE,
-            allowed_networks=networks_of(layers),
+            allowed_networks=networks_for(layers, holder, com_customer=_is_at_com_customer(owner)),
         ),
     )
 
@@ -155,6 +155,11 @@ def _client_secret(place: Place) -> str:
         return unseal(bytes(row.sealed), owner=place.name, key=OAUTH_SECRET, binding=row.binding) if row else ""
     except SecretUnreadable:
         return ""
+
+
+def _is_at_com_customer(owner: Owner) -> bool:
+    tenant = owner if isinstance(owner, Tenant) else owner.tenant
+    return tenant is not None and tenant.is_com_customer
 
 
 def _layers_of(owner: Owner) -> tuple[Layer, ...]:

@@ -186,6 +186,8 @@ def _reach(mailbox: Mailbox, layers: Sequence[Layer], sender: str, *, com_custom
     username = mailbox.username or (consent.mailbox if consent else "") or sender
     if not username or (mailbox.level in GENERAL and not mailbox.username and sender and username.lower() != sender.lower()):
         raise NoMailbox(Missing.NO_MAILBOX)
+    token = token_source(mailbox.login, mailbox.secret, consent, "")
+    named_by = mailbox.login if token else server
     endpoint = Endpoint(
         host=mailbox.host,
         port=mailbox.port,
@@ -196,9 +198,9 @@ def _reach(mailbox: Mailbox, layers: Sequence[Layer], sender: str, *, com_custom
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
-        allowed_networks=networks_for(layers, server, com_customer=com_customer),
+        allowed_networks=networks_for(layers, named_by, com_customer=com_customer),
         ca_file=installation.OUTBOUND_CA_FILE,
-        token=token_source(mailbox.login, mailbox.secret, consent, ""),
+        token=token,
     )
     login = f"imap:{mailbox.host.lower()}:{mailbox.port}|{username.lower()}"
     return Target(None, endpoint, login, fingerprint_of(endpoint), username)

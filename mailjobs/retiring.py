@@ -59,6 +59,13 @@ class Ending:
     days: int | None
     source: str
     what: Retiring | None = None  # None: a ticket
+    owner: str = ""  # the row whose login it is (`account:7`)
+
+    @property
+    def place(self) -> tuple[str, str] | None:
+        """(kind, primary key) of whose settings can be moved to OAuth, where that is the remedy."""
+        kind, _colon, pk = self.owner.partition(":")
+        return (kind, pk) if pk and self.what in {Retiring.SMTP_BASIC, Retiring.EWS_ONLINE} else None
 
     @property
     def left(self) -> str:
@@ -84,7 +91,8 @@ def endings_of(connections: Iterable[Connection]) -> list[Ending]:
             secret_ends=_secret_end(connection),
             today=today,
         ):
-            found.append(Ending(connection.key, _say(deadline, host), deadline.days_left(today), deadline.source, deadline.what))
+            days, text = deadline.days_left(today), _say(deadline, host)
+            found.append(Ending(connection.key, text, days, deadline.source, deadline.what, connection.login.owner))
     return sorted(found, key=lambda ending: (ending.days is None, ending.days or 0))
 
 

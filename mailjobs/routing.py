@@ -248,18 +248,14 @@ def secret_of(settings: Settings, ref: SecretRef | None) -> str | None:
     return settings.secrets[place]
 
 
-def networks_of(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """The private networks in which servers may be where these layers hold: the operator's and the firm's (Z6)."""
-    firm = next((layer for layer in layers if layer.level is ParameterLevel.FIRM), None)
-    return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.holder.items("allowed_networks") if firm else ()))
-
-
 def networks_for(layers: Sequence[Layer], server: Holder, *, com_customer: bool) -> tuple[str, ...]:
-    """What the firm allows of its own network is for servers that it names itself, not for its Com customers' (Z6)."""
-    firms = {layer.holder.owner for layer in layers if layer.level is ParameterLevel.FIRM}
-    if com_customer and server.owner not in firms:
-        return tuple(installation.OUTBOUND_ALLOWED_NETWORKS)
-    return networks_of(layers)
+    """The private networks in which a server that `server` names may be, where these layers hold (Z6).
+
+    The operator's, and the firm's for servers that the firm names itself: for its Com customers' they are not.
+    """
+    firm = next((layer.holder for layer in layers if layer.level is ParameterLevel.FIRM), None)
+    of_firm = firm is not None and (not com_customer or server.owner == firm.owner)
+    return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.items("allowed_networks") if firm and of_firm else ()))
 
 
 def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
@@ -268,6 +264,8 @@ def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: s
     url = connection.web_address
     consent = consent_of(connection.secret)
     by_web = connection.system.over is not Over.SMTP
+    token = token_source(connection.login, connection.secret, consent, url)
+    named_by = connection.login if token else server  # who names the authority is asked for a token of it
     return Endpoint(
         host=_host_of(url) if by_web else connection.host,
         port=_port_of(url) if by_web else connection.port,
@@ -282,11 +280,11 @@ def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: s
         client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
-        allowed_networks=networks_for(facts.layers, server, com_customer=facts.tenant.is_com_customer),
+        allowed_networks=networks_for(facts.layers, named_by, com_customer=facts.tenant.is_com_customer),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
         exchange=_exchange(connection),
-        token=token_source(connection.login, connection.secret, consent, url),
+        token=token,
     )
 
 

@@ -129,7 +129,7 @@ def _advice(check: Check, tenant: Tenant, places: list[Place]) -> Advice:
 
 def _url(place: Place, tenant: Tenant) -> str:
     try:
-        address = reverse(place.page, args=[place.pk] if place.pk is not None else [])
+        address = reverse(place.page, args=[each for each in (place.kind, place.pk) if each not in {"", None}])
     except NoReverseMatch:
         return ""
     return (

@@ -132,7 +132,9 @@ def _ending(what: Retiring) -> Any:
         for known in ground.known.values():
             for ending in endings_of([known.connection]):
                 if ending.what is what:
-                    yield Place(" ".join((f"{server_of(ground, known)}:", ending.left)).rstrip(": "), "connections")
+                    name = " ".join((f"{server_of(ground, known)}:", ending.left)).rstrip(": ")
+                    kind, pk = ending.place or ("", "")
+                    yield Place(name, "move", int(pk), kind) if pk else Place(name, "connections")
 
     return find
 

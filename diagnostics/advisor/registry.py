@@ -20,11 +20,14 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Whom or what it concerns, and the page where that is changed (URL name and primary key), where it is not the check's."""
+    """Whom or what it concerns, and the page where that is changed (URL name, primary key, and before it the kind, where the
+    page has kinds), where it is not the check's.
+    """
 
     name: str
     page: str = ""
     pk: int | None = None
+    kind: str = ""
 
 
 Finder = Callable[[Ground], Iterable[Place]]

@@ -40,7 +40,7 @@ class Mailbox(SettingsPage):
         place = place_of(self.owner)
         consent, fits = consent_at(place)
         locked = "oauth_client_id" in locks_on(self.owner, self.reader)
-        url = "" if locked or not place.ready else self._asked(place)
+        url = "" if locked or not place.ready else asked_at(request, (kind, pk), place)
         token = token_at(place)
         return self.show(
             place=place,
@@ -55,8 +55,8 @@ class Mailbox(SettingsPage):
             authorize_url=url,
             redirect_uri=redirect_uri(request),
             system=SEND_SYSTEM_LABELS[place.system.number],
-            back=_back(self.owner, self.reader),
-            title=_title(self.owner),
+            back=back_to(self.owner, self.reader),
+            title=title_of(self.owner),
         )
 
     def post(self, request: HttpRequest, kind: str, pk: int) -> HttpResponse:
@@ -65,23 +65,6 @@ class Mailbox(SettingsPage):
             withdraw(book_of(self.reader), place_of(owner))
             messages.success(request, _("The consent is forgotten. Withdraw it at the provider too."))
         return HttpResponseRedirect(reverse("mailbox", args=[kind, pk]))
-
-    def _asked(self, place: Place) -> str:
-        """The address at which somebody consents; what proves that it was asked for here, and by whom, stays in the session."""
-        state, where = secrets.token_urlsafe(32), redirect_uri(self.request)
-        asked = ask(place, state=state, redirect_uri=where)
-        if asked is None:
-            return ""
-        self.request.session[ASKED] = {
-            "state": state,
-            "verifier": asked.verifier,
-            "user": self.reader.pk,
-            "owner": [self.kwargs["kind"], self.kwargs["pk"]],
-            "binding": place.source.binding,
-            "redirect_uri": where,
-            "at": time.time(),
-        }
-        return asked.url
 
 
 class MailboxCallback(SettingsPage):
@@ -100,8 +83,8 @@ class MailboxCallback(SettingsPage):
         owner = owner_for(self.reader, kind, pk)
         if "oauth_client_id" in locks_on(owner, self.reader):
             raise Http404
-        self._take(place_of(owner), asked)
-        return HttpResponseRedirect(reverse("mailbox", args=[kind, pk]))
+        self._take(place_of(owner, asked.get("system")), asked)
+        return HttpResponseRedirect(asked.get("back") or reverse("mailbox", args=[kind, pk]))
 
     def _is_ours(self, asked: dict[str, Any]) -> bool:
         same = constant_time_compare(str(asked.get("state")), self.request.GET.get("state", ""))
@@ -130,6 +113,29 @@ class MailboxCallback(SettingsPage):
             messages.error(self.request, message % {"error": say_error(str(error))})
         else:
             messages.success(self.request, _("The mailbox %(mailbox)s is connected.") % {"mailbox": mailbox or "–"})
+
+
+def asked_at(request: HttpRequest, owner: tuple[str, int], place: Place, *, back: str = "", system: int | None = None) -> str:
+    """The address at which somebody consents, empty where there is none; `owner` as the page of its mailbox is called.
+
+    What proves that it was asked for here, and by whom, stays in the session, with the address of the page to go `back` to.
+    """
+    state, where = secrets.token_urlsafe(32), redirect_uri(request)
+    asked = ask(place, state=state, redirect_uri=where)
+    if asked is None:
+        return ""
+    request.session[ASKED] = {
+        "state": state,
+        "verifier": asked.verifier,
+        "user": request.user.pk,
+        "owner": list(owner),
+        "binding": place.source.binding,
+        "redirect_uri": where,
+        "at": time.time(),
+        "system": system,
+        "back": back,
+    }
+    return asked.url
 
 
 def redirect_uri(request: HttpRequest) -> str:
@@ -161,7 +167,7 @@ def _shown(refused: str) -> str:
     return refused if refused.isascii() and refused.replace("_", "").isalnum() and len(refused) <= 40 else "–"
 
 
-def _title(owner: Owner) -> str:
+def title_of(owner: Owner) -> str:
     match owner:
         case EmailAccount():
             return owner.slug
@@ -171,7 +177,7 @@ def _title(owner: Owner) -> str:
             return owner.login
 
 
-def _back(owner: Owner, reader: User) -> str:
+def back_to(owner: Owner, reader: User) -> str:
     match owner:
         case EmailAccount():
             return reverse("account", args=[owner.pk])
