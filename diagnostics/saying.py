@@ -3,6 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from diagnostics.models import Diagnosis
@@ -73,7 +77,11 @@ def _found(step: str, facts: Mapping[str, Any]) -> Sequence[str]:
         case "authentication":
             return [facts["mechanism"] or _("without log-in")] if "mechanism" in facts else []
         case "size":
-            return [_("up to %(limit)s octets") % facts] if facts.get("limit") not in (None, "", "0") else []
+            return (
+                [_("up to %(size)s") % {"size": filesizeformat(facts["limit"])}]
+                if facts.get("limit") not in (None, "", "0")
+                else []
+            )
         case _:
             return []
 
@@ -82,5 +90,11 @@ def _found_of_tls(facts: Mapping[str, Any]) -> list[str]:
     if "version" in facts and not facts["version"]:
         return [_("without TLS")]
     named = [str(facts.get(name, "")) for name in ("version", "cipher", "subject", "issuer")]
-    until = [_("valid until %(day)s") % {"day": facts["until"][:10]}] if facts.get("until") else []
+    until = [_("valid until %(day)s") % {"day": say_day(facts["until"])}] if facts.get("until") else []
     return [each for each in (*named, *until) if each]
+
+
+def say_day(text: str) -> str:
+    """The reader's day of a moment as ISO 8601; a dash for none."""
+    moment = parse_datetime(text) if text else None
+    return date_format(localtime(moment), "SHORT_DATE_FORMAT") if moment else "–"

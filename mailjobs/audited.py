@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -73,6 +76,7 @@ _FIELDS: Mapping[str, object] = {
     "email": gettext_lazy("E-mail address"),
     "entered": gettext_lazy("Entered"),
     "error": gettext_lazy("Error"),
+    "expires_at": gettext_lazy("Valid until"),
     "held": gettext_lazy("Held"),
     "how": gettext_lazy("Way"),
     "html": gettext_lazy("HTML"),
@@ -91,6 +95,7 @@ _FIELDS: Mapping[str, object] = {
     "role": gettext_lazy("Role"),
     "rows": gettext_lazy("Lines"),
     "run": gettext_lazy("Print run"),
+    "scopes": gettext_lazy("May"),
     "sends_as_firm": gettext_lazy("Mails with the firm's address"),
     "stage": gettext_lazy("Stage"),
     "subject": gettext_lazy("Subject"),
@@ -164,7 +169,9 @@ def _said(values: Mapping[str, Any], name: str) -> str:
         return ""
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
-    if isinstance(value, dict):
+    if name == "expires_at" and (moment := parse_datetime(str(value))) is not None:
+        value = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
+    elif isinstance(value, dict):
         value = "; ".join(f"{_say_name(key)}: {_said(value, key) or '–'}" for key in sorted(value))
     elif isinstance(value, list) and all(isinstance(item, str | int) for item in value):
         value = ", ".join(_say_name(item) if name == "locked" else str(item) for item in value)
