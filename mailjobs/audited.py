@@ -78,7 +78,7 @@ _FIELDS: Mapping[str, object] = {
     "error": gettext_lazy("Error"),
     "expires_at": gettext_lazy("Valid until"),
     "held": gettext_lazy("Held"),
-    "how": gettext_lazy("Way"),
+    "how": gettext_lazy("Logged in with"),
     "html": gettext_lazy("HTML"),
     "is_active": gettext_lazy("Active"),
     "jobs": gettext_lazy("Mail jobs"),
@@ -154,7 +154,7 @@ def _changes(event: AuditEvent, reader: User) -> Iterator[tuple[str, str, str]]:
     """What differs; of others' texts only that they do (T7)."""
     for name in sorted({*event.before, *event.after}):
         if name in _TEXTS and event.tenant_id != reader.tenant_id:
-            yield name, "", _("changed")
+            yield _say_name(name), "", _("changed")
             continue
         yield _say_name(name), _said(event.before, name), _said(event.after, name)
 
