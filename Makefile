@@ -17,7 +17,7 @@ test: development translations ## the whole suite, real servers included (PROCES
 	@$(PYTHON) -m pytest -n $(PROCESSES) $(ARGS)
 
 storm: development translations ## the fault tests at full size (hours; one by ARGS="-k kill_storm"), with printed reports; `make test` runs a twentieth (STORM_SIZE=1)
-	@STORM_SIZE=$${STORM_SIZE:-1} $(PYTHON) -m pytest -q -s -p no:xdist tests/storm $(ARGS)
+	@STORM_SIZE=$${STORM_SIZE:-1} $(PYTHON) -m pytest -q -s -p no:xdist $(if $(findstring tests/,$(ARGS)),,tests/storm) $(ARGS)
 
 bench: development translations ## how fast the queue is, beside its peers; about an hour (ARGS="drain-small --rounds 1", see --help)
 	@$(PYTHON) -m tests.benchmarks $(ARGS)

@@ -31,6 +31,7 @@ SHORT_HOLDS: Mapping[str, object] = {
     Hold.BY_CLIENT: gettext_lazy("until it is sent from the own mail client"),
     Hold.CAPTURED: gettext_lazy("captured by the redirect mode"),
     Hold.RESTORED: gettext_lazy("until the operator goes on after a restore"),
+    Hold.RUN_PAUSED: gettext_lazy("while its print run is paused"),
 }
 SHORT_HAZARDS: Mapping[str, object] = {
     Hazard.SENDS_AS_FIRM: pgettext_lazy("hazard", "sends as the firm"),

@@ -12,8 +12,10 @@ from django.apps import apps
 from django.db import connection, models
 from django.utils import timezone
 
+from diagnostics.models import Diagnosis
 from mailjobs.core.message import parse_message
-from mailjobs.models import FrozenMail, Incident, InternalMessage, MailDraft, MailJob, MailLogEntry
+from mailjobs.keys import Scope, make
+from mailjobs.models import FrozenMail, Incident, InternalMessage, MailDraft, MailJob, MailLogEntry, PrintRun
 from mailjobs.submission import submit_many
 from mailsettings.changes import Book, save_account, save_employee, save_secret
 from mailsettings.changes.secrets import save_consent
@@ -53,6 +55,7 @@ def move_in() -> None:
             customers.append(_entry(house))
             import_document({"version": 1, "firms": [{**_entry(HUBER), "com_customers": customers}]}, actor="test")
         _fill(house)
+    _move_counters(900_000)  # what comes later is nobody's here
 
 
 def ids_of(house: House) -> list[int]:
@@ -108,6 +111,9 @@ def _fill(house: House) -> None:
     ClaimedAddress.objects.get_or_create(
         tenant=tenant, key=f"claim@{word}.example", defaults={"address": f"claim@{word}.example"}
     )
+    PrintRun.objects.create(tenant=tenant, user=user, name=word, filename=f"{word}.csv", headings=[word])
+    Diagnosis.objects.create(tenant=tenant, by=user, user=user, alike=word, verdict="failed", sender=f"box@{word}.example")
+    make(user, user, name=word, scopes=list(Scope), expires_at=None)
     for job in _mails(user, word):
         now, what = timezone.now(), {"subject": word, "error": f"550 {word}", "recipients": [f"to@{word}.example"]}
         incident = Incident.objects.create(
