@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from diagnostics.core.findings import Finding, Step, Verdict
 from diagnostics.diagnosis import findings_of
 from diagnostics.models import Diagnosis
-from diagnostics.saying import say_day
+from diagnostics.wording import say_day
 
 _SLOWER = 5  # times as long, and
 _MUCH = 1_000  # so many milliseconds more: worth a sentence

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.template.defaultfilters import filesizeformat
-from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from diagnostics.models import Diagnosis
-from diagnostics.wording import CAUSES, STEPS, VERDICTS, WHO
+from diagnostics.wording import CAUSES, STEPS, VERDICTS, WHO, say_day
 from mailjobs.remedies import say_error
 from mailsettings.wording import LEVEL_LABELS
 
@@ -92,9 +89,3 @@ def _found_of_tls(facts: Mapping[str, Any]) -> list[str]:
     named = [str(facts.get(name, "")) for name in ("version", "cipher", "subject", "issuer")]
     until = [_("valid until %(day)s") % {"day": say_day(facts["until"])}] if facts.get("until") else []
     return [each for each in (*named, *until) if each]
-
-
-def say_day(text: str) -> str:
-    """The reader's day of a moment as ISO 8601; a dash for none."""
-    moment = parse_datetime(text) if text else None
-    return date_format(localtime(moment), "SHORT_DATE_FORMAT") if moment else "–"

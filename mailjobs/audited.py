@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailjobs.filters import Search, days_of
-from mailjobs.people.models import SignIn
 from mailsettings.ladder import say_actor
 from mailsettings.models import AuditEvent, DeliveryModeChoices, RoleChoices, SendsAsFirmChoices, StageChoices, Tenant, User
 from mailsettings.wording import PARAMETER_LABELS
@@ -105,9 +104,15 @@ _FIELDS: Mapping[str, object] = {
     "user_id": gettext_lazy("User"),
     "values": gettext_lazy("Connection"),
 }
-_CODES: Mapping[str, Mapping[str, object]] = {
+CODES: Mapping[str, Mapping[str, object]] = {
     "delivery_mode": dict(DeliveryModeChoices.choices),
-    "how": dict(SignIn.How.choices),
+    "how": {  # people's SignIn.How
+        "password": gettext_lazy("Password"),
+        "second": gettext_lazy("Password and second step"),
+        "passkey": gettext_lazy("Passkey"),
+        "openid": gettext_lazy("OpenID Connect"),
+        "link": gettext_lazy("Link by mail"),
+    },
     "role": dict(RoleChoices.choices),
     "sends_as_firm": dict(SendsAsFirmChoices.choices),
     "stage": dict(StageChoices.choices),
@@ -175,7 +180,7 @@ def _said(values: Mapping[str, Any], name: str) -> str:
         value = "; ".join(f"{_say_name(key)}: {_said(value, key) or '–'}" for key in sorted(value))
     elif isinstance(value, list) and all(isinstance(item, str | int) for item in value):
         value = ", ".join(_say_name(item) if name == "locked" else str(item) for item in value)
-    elif name in _CODES:
-        value = _CODES[name].get(value, value)
+    elif name in CODES:
+        value = CODES[name].get(value, value)
     text = str(value)
     return text if len(text) <= _CLIP else text[:_CLIP] + "…"

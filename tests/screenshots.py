@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import django
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs"
@@ -167,9 +167,9 @@ def _run(page: Page, address: str) -> str:
     page.goto(f"{address}/runs/new/")
     page.fill("input[name=name]", "Honorarnoten Dezember")
     lists, pdfs = page.locator("input[type=file]").nth(0), page.locator("input[type=file]").nth(1)
-    lists.set_input_files({"name": "honorarnoten.csv", "mimeType": "text/csv", "buffer": INVOICES.encode()})
+    lists.set_input_files(FilePayload(name="honorarnoten.csv", mimeType="text/csv", buffer=INVOICES.encode()))
     names = ["2026-001051.pdf", "2026-001052.pdf", "2026-001053.pdf"]
-    pdfs.set_input_files([{"name": name, "mimeType": "application/pdf", "buffer": PDF} for name in names])
+    pdfs.set_input_files([FilePayload(name=name, mimeType="application/pdf", buffer=PDF) for name in names])
     page.locator("main form button[type=submit]").first.click()
     page.wait_for_url(re.compile(r"/runs/\d+/"))
     return urlsplit(page.url).path

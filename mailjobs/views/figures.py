@@ -39,7 +39,10 @@ class FiguresPage(Page):
         figures = figures_of(self.reader, period, tenant)
         return self.show(
             charts=list(_charts(figures, period)),
-            shares=[(_("Firms and Com customers"), figures.tenants if len(figures.tenants) > 1 else []), (_("Senders"), figures.senders)],
+            shares=[
+                (_("Firms and Com customers"), figures.tenants if len(figures.tenants) > 1 else []),
+                (_("Senders"), figures.senders),
+            ],
             causes=_causes(figures.causes, discretion_for(self.reader)),
             tenants=tenants if len(tenants) > 1 else [],
             tenant=tenant,

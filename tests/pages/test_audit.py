@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from mailjobs.audited import ACTIONS
+from mailjobs.audited import ACTIONS, CODES
+from mailjobs.people.models import SignIn
 from mailsettings.changes import Book, audit, save_parameters
 from mailsettings.models import Tenant
 from tests.pages.conftest import LogIn, text_of
@@ -93,6 +94,7 @@ def test_every_kind_of_event_has_a_name() -> None:
     kinds = {kind for folder in folders for path in folder.rglob("*.py") for kind in _kinds_in(path)}
     assert {"log-in", "requeue", "second factor"} <= kinds
     assert kinds <= ACTIONS.keys()
+    assert set(CODES["how"]) == set(SignIn.How.values)
 
 
 def _kinds_in(path: Path) -> Iterator[str]:
