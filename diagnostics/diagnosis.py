@@ -82,8 +82,8 @@ def run(asked: Asked, report: Report = lambda _finding: None) -> Course:
     return course
 
 
-# Nobody answers for them publicly (RFC 2606); an operator's own name service may (`DNS_RESOLVER`).
-_RESERVED = (".example", ".test", ".invalid", ".localhost", ".example.com", ".example.net", ".example.org")
+# Nobody answers for them publicly (RFC 2606, 6762, 9476); an operator's own name service may (`DNS_RESOLVER`).
+_RESERVED = (".local", ".internal", ".example", ".test", ".invalid", ".localhost", ".example.com", ".example.net", ".example.org")
 
 
 def _look_at_domain(case: Case, sender: str, course: Course) -> None:

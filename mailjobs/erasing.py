@@ -27,6 +27,7 @@ from mailjobs.models import (
     MailLogEntry,
     PrintRun,
     PrintRunRow,
+    RecipientReport,
     SearchTerm,
     SharedConnection,
 )
@@ -42,6 +43,7 @@ _TEXTS: tuple[
     (Incident, ("error",), "tenant"),
     (SharedConnection, ("paused_reply", "block_reply"), ""),
     (MailLogEntry, ("error", "subject"), "tenant"),
+    (RecipientReport, ("reason",), "tenant"),
     (InternalMessage, ("error", "subject"), "user__tenant"),
 )
 
@@ -111,6 +113,7 @@ def _erase_mails(ids: Sequence[int], forms: Sequence[str]) -> int:
     MailLogEntry.objects.filter(job__in=these).update(subject="")
     for job in jobs:
         MailJob.objects.filter(pk=job.pk).update(last_error=_without(job.last_error, forms))
+    RecipientReport.objects.filter(_any("recipient__address", "iexact", forms), recipient__job__in=these).delete()
     for row in JobRecipient.objects.filter(_any("address", "iexact", forms), job__in=these):
         reply = _without(row.reply, forms)
         JobRecipient.objects.filter(pk=row.pk).update(address=f"erased-{row.pk}@erased.invalid", reply=reply)

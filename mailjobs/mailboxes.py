@@ -1,5 +1,6 @@
 """In which mailbox, and over what, a mail is put: EWS or Graph where that is the connection in force, else IMAP (X1)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,12 +11,13 @@ from mailjobs.core.envelope import Endpoint, TransportError
 from mailjobs.core.reply import ReplyClass, classify
 from mailjobs.judging import request_of
 from mailjobs.models import MailJob
-from mailjobs.routing import Settings, consent_of, endpoint_of, fingerprint_of, networks_of, secret_of, token_source
+from mailjobs.routing import Settings, consent_of, endpoint_of, fingerprint_of, networks_for, secret_of, token_source
 from mailsettings.core.facts import AccountFacts, Facts
-from mailsettings.core.mailboxes import GENERAL, decide_mailbox
-from mailsettings.core.parameters import ParameterLevel
-from mailsettings.core.relay import Connection, decide_relay, refuse_relay
+from mailsettings.core.mailboxes import GENERAL, Mailbox, bounce_mailbox, decide_mailbox
+from mailsettings.core.parameters import Layer, ParameterLevel, in_force
+from mailsettings.core.relay import Connection, Level, decide_relay, refuse_relay
 from mailsettings.core.send_systems import Credentials, Over
+from mailsettings.models import Tenant
 from mailsettings.selectors import world_of
 
 _NO_SYSTEM = -1  # of an endpoint that no mail is sent by
@@ -147,12 +149,42 @@ def _over_imap(decided: _Decided, job: MailJob) -> Target:
     mailbox = decide_mailbox(facts, decided.account, job.sender_level, sender, by_token=by_token)
     if mailbox is None:
         raise NoMailbox(Missing.NO_MAILBOX)
+    return _reach(mailbox, facts.layers, sender, com_customer=facts.tenant.is_com_customer)
+
+
+def bounces_of(tenant: Tenant, account_id: int | None) -> tuple[Target, str] | None:
+    """The mailbox in which a tenant's or an account's bounces arrive, and the folder; None where none is to be read (J6).
+
+    Raises NoMailbox.
+    """
+    world = world_of(tenant, [])
+    layers = in_force(world.generals)
+    own, generals = layers[0], tuple(layer.holder for layer in layers)
+    level = Level(own.level, own.source, own.holder, generals[1:])
+    address = ""
+    if account_id is not None:
+        account = world.accounts.get(account_id)
+        if account is None or not account.active:
+            return None
+        address = account.address
+        level = Level("account", account.id, account.holder, generals)
+    if level.holder.switch("read_bounces") is not True:
+        return None
+    mailbox = bounce_mailbox(level)
+    if mailbox is None:
+        raise NoMailbox(Missing.NO_MAILBOX)
+    target = _reach(mailbox, layers, address, com_customer=world.tenant.is_com_customer)
+    return target, level.holder.text("bounce_folder") or "INBOX"
+
+
+def _reach(mailbox: Mailbox, layers: Sequence[Layer], sender: str, *, com_customer: bool) -> Target:
+    """How a mailbox is reached by IMAP; `sender` is whose it is where nothing else says so. Raises NoMailbox."""
     secret = secret_of(Settings(), mailbox.secret) if mailbox.secret_usable else None
     if secret is None:
         raise NoMailbox(Missing.SECRET)
     server, consent = mailbox.server, consent_of(mailbox.secret)
     username = mailbox.username or (consent.mailbox if consent else "") or sender
-    if mailbox.level in GENERAL and not mailbox.username and username.lower() != sender.lower():
+    if not username or (mailbox.level in GENERAL and not mailbox.username and sender and username.lower() != sender.lower()):
         raise NoMailbox(Missing.NO_MAILBOX)
     endpoint = Endpoint(
         host=mailbox.host,
@@ -164,7 +196,7 @@ def _over_imap(decided: _Decided, job: MailJob) -> Target:
         tls_min=server.text("smtp_tls_min") or "1.2",
         ca_certificate=server.text("ca_certificate"),
         allow_plain_auth=server.switch("allow_plain_auth") is True,
-        allowed_networks=networks_of(facts.layers),
+        allowed_networks=networks_for(layers, server, com_customer=com_customer),
         ca_file=installation.OUTBOUND_CA_FILE,
         token=token_source(mailbox.login, mailbox.secret, consent, ""),
     )

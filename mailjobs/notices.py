@@ -34,6 +34,7 @@ from mailsettings.models import Tenant, User
 
 REJECTED = "rejected_by_firm"  # the code of a mail that the firm did not release
 CHECKED = "connection_check"  # the code of a connection that no longer works, though no mail has failed yet
+BOUNCE_BOX = "bounce_box"  # the code of a mailbox for bounces that cannot be read
 UNDRAFTED = "undrafted"  # the code of a mail that could not be put into the mailbox as a draft
 _LOGGED = {
     StateChoices.SENT: LogOutcome.HANDED_OVER,
@@ -152,6 +153,31 @@ def tell_of_connection(tenant: Tenant, incident: int, error: str) -> None:
             mails=0,
         )
         for person in administrators_of(tenant)
+    )
+
+
+def tell_of_bounce_box(tenant: Tenant, error: str) -> None:
+    """Tell the administrators that a mailbox for bounces cannot be read (J6)."""
+    InternalMessage.objects.bulk_create(
+        InternalMessage(user=person, kind=InternalMessage.Kind.FAILED, error=error, error_code=BOUNCE_BOX, mails=0)
+        for person in administrators_of(tenant)
+    )
+
+
+def tell_bounced(job: MailJob, address: str, error: str) -> None:
+    """Tell who is told of the mail's failures that it came back from one recipient (J2, J6)."""
+    if job.lane == LaneChoices.DIAGNOSIS:
+        return  # who diagnoses, sees it
+    InternalMessage.objects.bulk_create(
+        InternalMessage(
+            user=person,
+            job=job,
+            kind=InternalMessage.Kind.BOUNCED,
+            subject=job.subject,
+            recipients=[address],
+            error=error,
+        )
+        for person in responsible_for(job.user)
     )
 
 

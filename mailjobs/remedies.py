@@ -253,6 +253,7 @@ TROUBLES: Mapping[str, object] = {
     Trouble.PASSWORD_REFUSED: gettext_lazy("The mailbox does not accept user or password"),
     Trouble.TOKEN_REFUSED: gettext_lazy("The mailbox does not accept the access token"),
     Trouble.NO_SENT_FOLDER: gettext_lazy("The mailbox has no folder for sent mails"),
+    Trouble.NO_BOUNCE_FOLDER: gettext_lazy("The mailbox has no such folder for bounces"),
     Trouble.NO_DRAFTS_FOLDER: gettext_lazy("The mailbox has no folder for drafts"),
     Trouble.DRAFT_REFUSED: gettext_lazy("The mailbox does not take the mail"),
     Trouble.MAILBOX_BUSY: gettext_lazy("The mailbox takes nothing right now"),

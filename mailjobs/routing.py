@@ -254,12 +254,12 @@ def networks_of(layers: Sequence[Layer]) -> tuple[str, ...]:
     return (*installation.OUTBOUND_ALLOWED_NETWORKS, *(firm.holder.items("allowed_networks") if firm else ()))
 
 
-def _networks_for(facts: Facts, server: Holder) -> tuple[str, ...]:
+def networks_for(layers: Sequence[Layer], server: Holder, *, com_customer: bool) -> tuple[str, ...]:
     """What the firm allows of its own network is for servers that it names itself, not for its Com customers' (Z6)."""
-    firms = {layer.holder.owner for layer in facts.layers if layer.level is ParameterLevel.FIRM}
-    if facts.tenant.is_com_customer and server.owner not in firms:
+    firms = {layer.holder.owner for layer in layers if layer.level is ParameterLevel.FIRM}
+    if com_customer and server.owner not in firms:
         return tuple(installation.OUTBOUND_ALLOWED_NETWORKS)
-    return networks_of(facts.layers)
+    return networks_of(layers)
 
 
 def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: str) -> Endpoint:
@@ -282,7 +282,7 @@ def endpoint_of(facts: Facts, connection: Connection, secret: str, client_key: s
         client_key="" if by_web else client_key,
         allow_plain_auth=server.switch("allow_plain_auth") is True,
         ehlo_name=installation.EHLO_NAME,
-        allowed_networks=_networks_for(facts, server),
+        allowed_networks=networks_for(facts.layers, server, com_customer=facts.tenant.is_com_customer),
         ca_file=installation.OUTBOUND_CA_FILE,
         url=url,
         exchange=_exchange(connection),

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from mailjobs.bounces import dead_addresses
 from mailjobs.connections import Known, limit_of
 from mailjobs.core.message import MAX_ATTACHMENT_OCTETS, MessageInvalid, parse_message
 from mailjobs.core.plan import Plan, make_plan
@@ -45,9 +46,10 @@ class Finding(StrEnum):
     SENT_BEFORE = "sent_before"
     TWICE = "twice"
     SAME_FILE = "same_file"
+    CAME_BACK = "came_back"
 
 
-FAULTS = frozenset(Finding) - {Finding.SENT_BEFORE, Finding.TWICE, Finding.SAME_FILE}
+FAULTS = frozenset(Finding) - {Finding.SENT_BEFORE, Finding.TWICE, Finding.SAME_FILE, Finding.CAME_BACK}
 LABELS: Mapping[Finding, object] = {
     Finding.NO_ADDRESS: gettext_lazy("No address"),
     Finding.ADDRESS_INVALID: gettext_lazy("Invalid address"),
@@ -60,6 +62,7 @@ LABELS: Mapping[Finding, object] = {
     Finding.SENT_BEFORE: gettext_lazy("Document went out before"),
     Finding.TWICE: gettext_lazy("Same document twice in this run"),
     Finding.SAME_FILE: gettext_lazy("Same PDF to several recipients"),
+    Finding.CAME_BACK: gettext_lazy("Mail to the address came back"),
 }
 
 
@@ -136,6 +139,7 @@ def check(run: PrintRun, line: int | None = None) -> Checks:
             checks.octets += sum(files[key] for key in letter.keys)
     checks.rows = len(letters)
     _compare(run, letters, checks)
+    _warn_of_dead(run, letters, checks)
     named = {key for letter in letters for key in letter.keys}
     checks.unused = sorted(name for name in files if name not in named)
     checks.said = {place: said for place, said in checks.said.items() if said}
@@ -228,6 +232,21 @@ def _compare(run: PrintRun, letters: Sequence[Letter], checks: Checks) -> None:
             if other.addresses != letter.addresses:
                 text = _("“%(file)s” goes to another recipient too, in line %(line)s.") % {"file": name[:80], "line": other.line}
                 checks.said[letter.line].append(Said(Finding.SAME_FILE, text))
+
+
+def _warn_of_dead(run: PrintRun, letters: Sequence[Letter], checks: Checks) -> None:
+    """Addresses at which mail of the tenant came back for good; their rows may go all the same (J6)."""
+    named = {letter.line: (*letter.addresses, *letter.cc, *letter.bcc) for letter in letters}
+    everybody = sorted({address for addresses in named.values() for address in addresses})
+    dead = {
+        address
+        for start in range(0, len(everybody), AT_A_TIME)
+        for address in dead_addresses(run.tenant, everybody[start : start + AT_A_TIME])
+    }
+    for line, addresses in named.items():
+        if gone := [address for address in addresses if address in dead]:
+            text = _("Mail to this address came back before: %(addresses)s.") % {"addresses": ", ".join(gone)[:300]}
+            checks.said[line].append(Said(Finding.CAME_BACK, text))
 
 
 def _sent_before(run: PrintRun, keys: Sequence[str]) -> set[str]:

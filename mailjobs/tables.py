@@ -23,6 +23,7 @@ from mailjobs.waiting import say_wait
 from mailjobs.wording import HOLDS, say_hold
 
 # How the stamp of a log line looks.
+_HANDED_OVER = frozenset({LogOutcome.HANDED_OVER, LogOutcome.PARTLY, LogOutcome.TAKEN_AS_SENT})
 OUTCOME_STAMPS: Mapping[str, str] = {
     LogOutcome.HANDED_OVER: "sent",
     LogOutcome.PARTLY: "partly_sent",
@@ -90,8 +91,9 @@ class LogTable(tables.Table):  # type: ignore[misc]
         orderable = False
         row_attrs = {"data-state": lambda record: OUTCOME_STAMPS[record.outcome]}
 
-    def __init__(self, rows: list[MailLogEntry], *, discretion: Discretion) -> None:
-        self.discretion = discretion
+    def __init__(self, rows: list[MailLogEntry], *, discretion: Discretion, came_of: Mapping[int, str]) -> None:
+        """`came_of`: job → what was reported of it after the hand-over."""
+        self.discretion, self.came_of = discretion, came_of
         super().__init__(rows)
         self.caption = _("E-mail log")
 
@@ -101,6 +103,8 @@ class LogTable(tables.Table):  # type: ignore[misc]
     def render_subject(self, record: MailLogEntry) -> SafeString:
         where = reverse("job", args=[record.job_id]) if record.job_id else reverse("log_entry", args=[record.pk])
         note = say_error(self.discretion.text(plan_of(record), record.error, record.server))
+        if record.outcome in _HANDED_OVER and (came := self.came_of.get(record.job_id or 0)):
+            note = f"{note} {came}".strip()
         return linked(where, record.subject, note, bad=True)
 
     def render_recipients(self, record: MailLogEntry) -> str:

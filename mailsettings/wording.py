@@ -117,6 +117,8 @@ PARAMETER_LABELS = {
     "imap_tls": gettext_lazy("TLS of the IMAP server"),
     "imap_user": gettext_lazy("User for IMAP"),
     "imap_password": gettext_lazy("IMAP password"),
+    "read_bounces": gettext_lazy("Read bounces"),
+    "bounce_folder": gettext_lazy("Folder of the bounces"),
     "send_option": gettext_lazy("SMTP send option"),
     "sender_address": gettext_lazy("Sender address"),
     "always_use_sender_address": gettext_lazy("Always use sender address"),

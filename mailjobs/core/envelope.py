@@ -86,6 +86,7 @@ class Trouble(StrEnum):
     TOKEN_REFUSED = "token_refused"  # noqa: S105 (a code); nor does it accept the access token
     NO_DRAFTS_FOLDER = "no_drafts_folder"
     NO_SENT_FOLDER = "no_sent_folder"
+    NO_BOUNCE_FOLDER = "no_bounce_folder"
     DRAFT_REFUSED = "draft_refused"  # the mailbox does not take it
     MAILBOX_BUSY = "mailbox_busy"  # not now (RFC 5530: UNAVAILABLE, INUSE, SERVERBUG, LIMIT)
     CLOSED_BY_SERVER = "closed_by_server"

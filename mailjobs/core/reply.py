@@ -117,6 +117,7 @@ _TROUBLES: dict[Trouble, ReplyClass] = {
     Trouble.TOKEN_REFUSED: ReplyClass.LOGIN_REFUSED,
     Trouble.NO_DRAFTS_FOLDER: ReplyClass.CONFIGURATION,
     Trouble.NO_SENT_FOLDER: ReplyClass.CONFIGURATION,
+    Trouble.NO_BOUNCE_FOLDER: ReplyClass.CONFIGURATION,
     Trouble.NOT_IMAP: ReplyClass.CONFIGURATION,
     Trouble.DRAFT_REFUSED: ReplyClass.PERMANENT,
     Trouble.MAILBOX_BUSY: ReplyClass.TEMPORARY,

@@ -1,5 +1,6 @@
 """The tables of the queue, which nothing but the modules that ARCHITECTURE.md names (invariant 2) writes."""
 
+from mailjobs.models.bounces import BounceBox, RecipientReport
 from mailjobs.models.drafts import MailDraft
 from mailjobs.models.errands import SentErrand
 from mailjobs.models.finding import SearchProgress, SearchTerm
@@ -34,6 +35,7 @@ __all__ = [
     "ApiUse",
     "Attempt",
     "BlockReason",
+    "BounceBox",
     "ConnectionUse",
     "Content",
     "Decision",
@@ -50,6 +52,7 @@ __all__ = [
     "PrintRun",
     "PrintRunFile",
     "PrintRunRow",
+    "RecipientReport",
     "RecipientStateChoices",
     "SavedFilter",
     "SearchProgress",

@@ -124,6 +124,7 @@ class InternalMessage(models.Model):
         REFUSED = "refused", _("A mail was refused")
         HELD = "held", _("A mail waits for you")
         REJECTED = "rejected", _("The firm has not released a mail")
+        BOUNCED = "bounced", _("A mail came back")
         PASSED_ON = "passed_on", _("Mails of a deactivated user are now yours")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="internal_messages", db_index=False, verbose_name=_("for"))

@@ -69,21 +69,21 @@ async def put_mail(endpoint: Endpoint, kind: Kind, ready: Ready, *, message_id: 
     in the folder is looked up. Raises TransportError: in Phase.BODY where nobody knows whether it is there.
     """
     connection = await network.connect(endpoint, CONNECT_SECONDS, IMAP_PORTS)
-    mailbox = _Mailbox(endpoint, connection)
+    mailbox = Mailbox(endpoint, connection)
     try:
-        folder = await _in_time(mailbox, mailbox.open, kind, phase=Phase.CONNECT)
-        if look_first and await _in_time(mailbox, mailbox.has, folder, message_id, phase=Phase.MAIL):
+        folder = await in_time(mailbox, mailbox.open, kind, phase=Phase.CONNECT)
+        if look_first and await in_time(mailbox, mailbox.has, folder, message_id, phase=Phase.MAIL):
             return Placed(folder.name, found=True)
         octets = await ready()
         if octets is None:
             return None
-        await _in_time(mailbox, mailbox.put, folder, octets, kind.flags, phase=Phase.BODY)
+        await in_time(mailbox, mailbox.put, folder, octets, kind.flags, phase=Phase.BODY)
         return Placed(folder.name)
     finally:
         await asyncio.to_thread(mailbox.close)
 
 
-async def _in_time(mailbox: "_Mailbox", call: Callable[..., Answer], *arguments: object, phase: Phase) -> Answer:
+async def in_time(mailbox: "Mailbox", call: Callable[..., Answer], *arguments: object, phase: Phase) -> Answer:
     """The call in a thread; when the time is over the connection is cut, which ends it. Nothing of it goes on after that."""
     work = asyncio.ensure_future(asyncio.to_thread(call, *arguments))
     try:
@@ -101,8 +101,8 @@ async def _in_time(mailbox: "_Mailbox", call: Callable[..., Answer], *arguments:
 class _Client(imaplib.IMAP4):
     """The library's client over a connected socket; a server cannot make it read without end (Z22)."""
 
-    def __init__(self, endpoint: Endpoint, connected: socket.socket) -> None:
-        self._connected, self._read = connected, 0
+    def __init__(self, endpoint: Endpoint, connected: socket.socket, most: int) -> None:
+        self._connected, self._read, self._most = connected, 0, most
         super().__init__(network.server_name(endpoint.host), endpoint.port, timeout=_SILENCE)
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
@@ -119,7 +119,7 @@ class _Client(imaplib.IMAP4):
 
     def _count(self, octets: int) -> None:
         self._read += octets
-        if self._read > _MOST_READ:
+        if self._read > self._most:
             raise self.abort("too much was said")
 
 
@@ -134,35 +134,40 @@ class _Box(BaseMailBox):
         return self._made
 
 
-class _Mailbox:
+class Mailbox:
     """One session; its methods block, one at a time, and raise TransportError."""
 
-    def __init__(self, endpoint: Endpoint, connection: socket.socket) -> None:
-        self._endpoint, self._socket = endpoint, connection
+    def __init__(self, endpoint: Endpoint, connection: socket.socket, most_read: int = _MOST_READ) -> None:
+        self._endpoint, self._socket, self._most_read = endpoint, connection, most_read
         self._box: _Box | None = None
         self._is_loopback = ipaddress.ip_address(connection.getpeername()[0]).is_loopback
 
     def open(self, kind: Kind) -> FolderInfo:
         """Greet, encrypt, log in; the folder."""
-        self._box = box = _Box(self._greet())
-        self._log_in(box.client)
+        box = self.log_in()
         missing = Trouble.NO_DRAFTS_FOLDER if kind is DRAFTS else Trouble.NO_SENT_FOLDER
-        folders = _asked(box.folder.list, Phase.MAIL, missing)
+        folders = asked(box.folder.list, Phase.MAIL, missing)
         if (folder := folder_of(folders, kind)) is None:
             raise TransportError(phase=Phase.MAIL, trouble=missing)
         return folder
 
+    def log_in(self) -> "_Box":
+        """Greet, encrypt, log in."""
+        self._box = box = _Box(self._greet())
+        self._log_in(box.client)
+        return box
+
     def has(self, folder: FolderInfo, message_id: str) -> bool:
         """Whether a mail with this Message-ID lies there."""
-        box = self._opened()
-        _asked(lambda: box.folder.set(folder.name, readonly=True), Phase.MAIL, Trouble.NOT_IMAP)
+        box = self.opened()
+        asked(lambda: box.folder.set(folder.name, readonly=True), Phase.MAIL, Trouble.NOT_IMAP)
         quoted = message_id.replace("\\", "\\\\").replace('"', '\\"')
-        return bool(_asked(lambda: box.uids(f'HEADER Message-ID "{quoted}"'), Phase.MAIL, Trouble.NOT_IMAP))
+        return bool(asked(lambda: box.uids(f'HEADER Message-ID "{quoted}"'), Phase.MAIL, Trouble.NOT_IMAP))
 
     def put(self, folder: FolderInfo, octets: bytes, flags: Sequence[str]) -> None:
         """RFC 3501 6.3.11."""
-        box = self._opened()
-        _asked(lambda: box.append(octets, folder.name, flag_set=list(flags)), Phase.BODY, Trouble.DRAFT_REFUSED)
+        box = self.opened()
+        asked(lambda: box.append(octets, folder.name, flag_set=list(flags)), Phase.BODY, Trouble.DRAFT_REFUSED)
 
     def close(self) -> None:
         """Never raises."""
@@ -179,7 +184,7 @@ class _Mailbox:
         with suppress(OSError):
             sock.close()
 
-    def _opened(self) -> _Box:
+    def opened(self) -> _Box:
         if self._box is None:
             raise TransportError(phase=Phase.CONNECT, trouble=Trouble.OTHER)
         return self._box
@@ -190,13 +195,13 @@ class _Mailbox:
         self._socket.settimeout(_SILENCE)
         if endpoint.tls == "implicit":
             self._socket = self._secured(lambda trust: trust.wrap_socket(self._socket, server_hostname=self._server_name))
-        client = _asked(lambda: _Client(endpoint, self._socket), Phase.GREETING, Trouble.NOT_IMAP)
+        client = asked(lambda: _Client(endpoint, self._socket, self._most_read), Phase.GREETING, Trouble.NOT_IMAP)
         if client.state != "NONAUTH":  # a log-in that is not ours
             raise TransportError(phase=Phase.GREETING, trouble=Trouble.NOT_IMAP)
         if endpoint.tls == "starttls":
             if "STARTTLS" not in client.capabilities:
                 raise TransportError(phase=Phase.TLS, trouble=Trouble.STARTTLS_MISSING)
-            self._secured(lambda trust: _asked(lambda: client.starttls(trust), Phase.TLS, Trouble.STARTTLS_MISSING))
+            self._secured(lambda trust: asked(lambda: client.starttls(trust), Phase.TLS, Trouble.STARTTLS_MISSING))
         return client
 
     def _secured(self, begin: Callable[[ssl.SSLContext], Answer]) -> Answer:
@@ -247,7 +252,7 @@ class _Mailbox:
     def _refusable(self, log_in: Callable[[], object], refused: Trouble = Trouble.PASSWORD_REFUSED) -> None:
         """The log-in; a refusal that repeats the password does not show it."""
         try:
-            _asked(log_in, Phase.AUTH, refused)
+            asked(log_in, Phase.AUTH, refused)
         except TransportError as error:
             raise TransportError(
                 phase=Phase.AUTH, trouble=error.trouble, detail=hide(error.detail, [self._endpoint.secret])
@@ -275,7 +280,7 @@ def _escaped(user: str) -> str:
     return '"' + user.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _asked(call: Callable[[], Answer], phase: Phase, refused: Trouble) -> Answer:
+def asked(call: Callable[[], Answer], phase: Phase, refused: Trouble) -> Answer:
     """What the server answered; its "no" in words, without codes or control characters. Raises TransportError."""
     try:
         return call()

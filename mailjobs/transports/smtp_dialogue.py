@@ -98,6 +98,7 @@ class SmtpSession(SmtpConnection):
     def _mail_command(self, transaction: "_Transaction", size: int) -> str:
         options = [f"SIZE={size}"] if "size" in self.capabilities else []
         options += ["BODY=8BITMIME"] if "8bitmime" in self.capabilities else []
+        options += ["RET=HDRS"] if "dsn" in self.capabilities else []  # RFC 3461: a bounce need not carry the attachments
         options += ["SMTPUTF8"] if transaction.is_international else []
         return " ".join([f"MAIL FROM:<{transaction.sender_path}>", *options])
 

@@ -46,6 +46,7 @@ from mailjobs.views.evidence import evidence_of, say_answer
 from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import tell
 from mailjobs.views.page import diagnosis_of, job_for
+from mailjobs.views.report_words import hints_of, report_of, say_report, say_returned
 from mailjobs.views.sandbox import attached, download, framed
 from mailjobs.views.sent_words import say_copy
 from mailjobs.waiting import say_wait
@@ -97,7 +98,7 @@ class Job(Page):
             problem=self._problem(job, discretion),
             buttons=self._buttons(job, frozen),
             timeline=_timeline(job, discretion),
-            recipients=[_recipient(job, each, discretion) for each in job.recipients.all()],
+            recipients=_recipients(job, discretion),
             ladder=ladder_of(job.plan, self.reader),
             facts=facts_of_plan(job.plan, discretion),
             copy=discretion.text(job.plan, say_copy(job)),
@@ -273,6 +274,8 @@ def stated(job: MailJob) -> str:
         return wait
     if job.state == StateChoices.SENT and (answer := say_answer(job)):
         return _("Nobody knows whether it arrived: %(answer)s.") % {"answer": answer}
+    if job.state == StateChoices.SENT and (returned := say_returned(job)):
+        return returned
     due = date_format(localtime(job.due_at), "SHORT_DATETIME_FORMAT")
     return str(SENTENCES[job.state_choice]) % {"time": due, "who": say_held_for(job.held_for)}
 
@@ -309,7 +312,14 @@ def _preview_for(view: ReaderMixin, pk: int) -> Preview:
     return read(whole(frozen))
 
 
+def _recipients(job: MailJob, discretion: Discretion) -> list[dict[str, Any]]:
+    hints = hints_of(job)
+    rows = job.recipients.select_related("report")
+    return [_recipient(job, each, discretion) | {"hint": hints.get(each.address, "")} for each in rows]
+
+
 def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) -> dict[str, Any]:
+    report = report_of(recipient)
     return {
         "kind": "" if recipient.kind == JobRecipient.Kind.TO else JobRecipient.Kind(recipient.kind).label,
         "address": recipient.address,
@@ -317,6 +327,7 @@ def _recipient(job: MailJob, recipient: JobRecipient, discretion: Discretion) ->
         "label": _recipient_label(job, recipient),
         "reply": say_error(discretion.text(job.plan, recipient.reply)),
         "proof": recipient.pk if provable(job) and recipient.state == RecipientStateChoices.ACCEPTED else None,
+        **(say_report(job, report, discretion) if report else {}),
     }
 
 

@@ -10,13 +10,15 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from mailjobs import notices
 from mailjobs.core.plan import Hold
 from mailjobs.discretion import Discretion
-from mailjobs.models import InternalMessage, LogOutcome, StateChoices
-from mailjobs.notices import CHECKED, UNDRAFTED, cause_of_letter
+from mailjobs.models import InternalMessage, LogOutcome, RecipientReport, StateChoices
+from mailjobs.notices import cause_of_letter
 from mailjobs.remedies import remedy_for, say_error
 from mailjobs.tables import few, moment
 from mailjobs.views.draft_words import say_failure
+from mailjobs.views.sent_words import say_reason
 from mailjobs.waiting import DELAYS
 from mailjobs.wording import HOLDS
 
@@ -29,6 +31,7 @@ STAMPS = {
     InternalMessage.Kind.REFUSED: "refused",
     InternalMessage.Kind.HELD: "held",
     InternalMessage.Kind.REJECTED: "refused",
+    InternalMessage.Kind.BOUNCED: "failed",
     InternalMessage.Kind.PASSED_ON: "held",
 }
 WORDS = {**dict(StateChoices.choices), "refused": LogOutcome.REFUSED.label}
@@ -66,6 +69,8 @@ class Letters:
     def label(self) -> str:
         if self.kind == InternalMessage.Kind.REJECTED:
             return pgettext("mail", "Rejected")
+        if self.kind == InternalMessage.Kind.BOUNCED:
+            return str(RecipientReport.Fate.FAILED.label)
         return _("Taken over") if self.passed_on else str(WORDS[self.stamp])
 
     @property
@@ -102,10 +107,20 @@ def say_letter(letter: InternalMessage, discretion: Discretion) -> dict[str, Any
         "url": _address_of(letter),
         "subject": _subject_of(letter),
         "recipients": few(letter.recipients) if letter.mails == 1 else "",
-        "error": say_failure(error) if letter.error_code == UNDRAFTED else say_error(error),
+        "error": _why(letter, error),
         "at": moment(letter.at),
         "unread": letter.read_at is None,
     }
+
+
+def _why(letter: InternalMessage, error: str) -> str:
+    match letter.error_code:
+        case notices.UNDRAFTED:
+            return say_failure(error)
+        case notices.BOUNCE_BOX:
+            return say_reason(error)
+        case _:
+            return say_error(error)
 
 
 def _address_of(letter: InternalMessage) -> str:
@@ -121,8 +136,10 @@ def _address_of(letter: InternalMessage) -> str:
 def _subject_of(letter: InternalMessage) -> str:
     if letter.kind == InternalMessage.Kind.PASSED_ON:
         return _("Mail jobs of %(user)s") % {"user": letter.subject}
-    if letter.error_code == CHECKED:
+    if letter.error_code == notices.CHECKED:
         return _("Nightly check of the connection")
+    if letter.error_code == notices.BOUNCE_BOX:
+        return _("Mailbox for bounces")
     if letter.mails > 1:
         words = {"count": letter.mails, "run": letter.job.run if letter.job else ""}
         with_run = ngettext("%(count)s mail of the print run %(run)s", "%(count)s mails of the print run %(run)s", letter.mails)
@@ -140,9 +157,13 @@ def _title(letter: InternalMessage, error: str) -> str:
         return _("The mails of %(user)s, who was deactivated, are now yours") % {"user": letter.subject}
     if letter.kind == InternalMessage.Kind.REJECTED:
         return _("The firm has not released a mail")
+    if letter.kind == InternalMessage.Kind.BOUNCED:
+        return _("A mail came back after the mail server had taken it over")
+    if letter.error_code == notices.BOUNCE_BOX:
+        return _("A mailbox for bounces cannot be read")
     if letter.kind == InternalMessage.Kind.HELD and letter.error_code in HOLDS:
         return str(HOLDS[Hold(letter.error_code)])
-    if letter.kind == InternalMessage.Kind.HELD and letter.error_code == UNDRAFTED:
+    if letter.kind == InternalMessage.Kind.HELD and letter.error_code == notices.UNDRAFTED:
         return _("A mail could not be put as a draft into the mailbox")
     if letter.kind == InternalMessage.Kind.DELAYED and letter.error_code in DELAYS:
         return str(DELAYS[letter.error_code])

@@ -14,6 +14,7 @@ from mailjobs.remedies import say_error
 from mailjobs.selectors import log_visible_to
 from mailjobs.tables import OUTCOME_STAMPS, LogTable, plan_of
 from mailjobs.views.explained import facts_of_plan, ladder_of
+from mailjobs.views.report_words import came_of
 from mailjobs.wording import say_refusal
 from mailsettings.portal import Page
 
@@ -29,7 +30,7 @@ class Log(Page):
         page = listed.page
         return self.show(
             search=search,
-            table=LogTable(page.rows, discretion=discretion_for(self.reader)) if page.rows else None,
+            table=LogTable(page.rows, discretion=discretion_for(self.reader), came_of=came_of(page.rows)) if page.rows else None,
             page=page,
             looked_back_to=listed.looked_back_to,
             tabs=_tabs(request, search),

@@ -15,7 +15,7 @@ def say_copy(job: MailJob) -> str:
     errand = SentErrand.objects.filter(job=job, kind=SentErrand.Kind.COPY).first()
     if errand is None:
         return ""
-    words = {"mailbox": errand.mailbox, "folder": errand.folder, "why": _reason(errand.error)}
+    words = {"mailbox": errand.mailbox, "folder": errand.folder, "why": say_reason(errand.error)}
     match errand.state:
         case _State.DONE:
             return _("In the mailbox %(mailbox)s, folder %(folder)s") % words
@@ -39,7 +39,8 @@ def say_look(job: MailJob) -> str:
     }
 
 
-def _reason(error: str) -> str:
+def say_reason(error: str) -> str:
+    """Why something was not done in a mailbox; `error` as it is stored."""
     if error in _CODES:
         return _CODES[error]()
     return f"{say_error(error).rstrip('.')}." if reason_of(error) is not None else error

@@ -62,12 +62,16 @@ def decide_mailbox(
         is_own = each.holder.text("imap_user") or each.name not in GENERAL or username.lower() in {sender.lower(), ""}
         if not (username or token) or server is None or not is_own:
             continue
-        if token is not None:
-            usable = _fits(each, token) and each.holder.secrets.get(IMAP_TOKENS[token.key]) == imap_binding(each)
-            return Mailbox(each.name, each.source, username, each.holder, server, token, usable)
-        ref = SecretRef(each.holder.owner, IMAP_PASSWORD, imap_binding(each))
-        return Mailbox(each.name, each.source, username, each.holder, server, ref, _fits(each, ref))
+        return _mailbox(each, server, token)
     return None
+
+
+def bounce_mailbox(level: Level) -> Mailbox | None:
+    """The mailbox that one level's own settings let be read for bounces (J6); None where they do not, or name none."""
+    username, server, token = username_of(level.holder), server_of(level), _token_ref(level)
+    if level.holder.switch("read_bounces") is not True or server is None or not (username or token):
+        return None
+    return _mailbox(level, server, token)
 
 
 def imap_binding(login: Level) -> str:
@@ -102,6 +106,14 @@ def imap_tls_of(server: Holder) -> str:
 
 def imap_port_of(server: Holder) -> int:
     return server.number("imap_port") or _PORTS.get(imap_tls_of(server), _USUAL_PORT)
+
+
+def _mailbox(level: Level, server: Holder, token: SecretRef | None) -> Mailbox:
+    """`token`: what it logs in with, where that is no password."""
+    ref = token or SecretRef(level.holder.owner, IMAP_PASSWORD, imap_binding(level))
+    allowed = token is None or level.holder.secrets.get(IMAP_TOKENS[token.key]) == imap_binding(level)
+    usable = allowed and _fits(level, ref)
+    return Mailbox(level.name, level.source, username_of(level.holder), level.holder, server, ref, usable)
 
 
 def _token_ref(level: Level) -> SecretRef | None:

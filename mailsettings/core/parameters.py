@@ -97,6 +97,8 @@ PARAMETERS: Mapping[str, Parameter] = MappingProxyType(
             _row("imap_tls", Kind.CHOICE, _C, default="implicit", choices=("implicit", "starttls", "off")),
             _row("imap_user", Kind.TEXT, _C),
             _row("imap_password", Kind.SECRET, _C),
+            _row("read_bounces", Kind.SWITCH, _C, default=False),
+            _row("bounce_folder", Kind.TEXT, _C, default="INBOX"),
             _row("sent_copy", Kind.SWITCH, _C, default=False),
             _row("send_option", Kind.CHOICE, _S, default="smtp", choices=("smtp", "client")),
             _row("sender_address", Kind.SENDER, _S),

@@ -42,6 +42,11 @@ HELP: Mapping[str, Promise] = {
         "Stored encrypted, for exactly this IMAP server, port, TLS and user. Without a user for IMAP, entering the SMTP password "
         "stores it here too."
     ),
+    "read_bounces": gettext_lazy(
+        "In the general settings or at an account: the portal looks in the IMAP mailbox named there for mails that came back, "
+        "and says so at the mail. Nothing is deleted, moved or marked as read."
+    ),
+    "bounce_folder": gettext_lazy("Where they arrive; empty takes INBOX."),
     "sent_copy": gettext_lazy(
         "Each mail that was sent is also put into the mailbox's Sent folder: by Exchange over EWS, else over IMAP. Over Graph it "
         "is there anyway."

@@ -3,8 +3,10 @@
 import pytest
 from django.core.management import CommandError, call_command
 
+from mailjobs import bounces
+from mailjobs.core.bounces import Fate, Recipient, Report
 from mailjobs.erasing import erase_recipient
-from mailjobs.models import FrozenMail, JobRecipient, MailJob
+from mailjobs.models import FrozenMail, JobRecipient, MailJob, RecipientReport
 from mailjobs.submission import submit_many
 from mailsettings.models import AuditEvent, Tenant
 from tests.canary import places_of
@@ -38,6 +40,18 @@ def test_nothing_names_the_recipient_any_more(mails: None) -> None:
     assert places_of(WHO) == []
     assert places_of("Rechnung an Klient Eins") == []
     assert erase_recipient(WHO).mails == 0
+
+
+def test_what_came_back_names_the_recipient_no_more_and_of_others_it_stays(mails: None) -> None:
+    for job in MailJob.objects.filter(state="sent"):
+        for to in job.recipients.values_list("address", flat=True):
+            said = Recipient(to, Fate.FAILED, "5.1.1", f"550 5.1.1 <{to}>, before that <{WHO}>: User unknown")
+            bounces.take(job.tenant, [Report((said,), job.message_id)])
+    assert any("recipientreport" in place for place in places_of(WHO))
+    kept = RecipientReport.objects.exclude(recipient__address=WHO).count()
+    erase_recipient(WHO)
+    assert places_of(WHO) == []
+    assert RecipientReport.objects.count() == kept > 0
 
 
 def test_others_are_as_they_were(mails: None) -> None:

@@ -9,7 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 from django.utils import timezone
 
-from mailjobs import backpressure, feeding, runs, search_terms
+from mailjobs import backpressure, bounces, feeding, runs, search_terms
+from mailjobs.core.bounces import Fate, Recipient, Report
 from mailjobs.core.message import parse_message
 from mailjobs.erasing import erase_recipient
 from mailjobs.holds import hold_restored
@@ -56,6 +57,19 @@ def test_columns_are_guessed_and_good_rows_have_no_faults() -> None:
         ("anna@kanzlei-huber.example", 3)
     ]
     assert checks.duration is not None
+
+
+def test_j6_rows_to_an_address_that_bounced_are_named_and_may_go() -> None:
+    run = run_of("anna", invoices(3))
+    address = str(invoices(3)[1][2])
+    submit_many(user("bernd"), [invoice(1, to=[address])])
+    MailJob.objects.update(state="sent")
+    JobRecipient.objects.update(state="accepted")
+    said = Recipient(address, Fate.FAILED, "5.1.1", "unknown")
+    bounces.take(run.tenant, [Report((said,), MailJob.objects.get().message_id)])
+    checks = check(run)
+    assert {line: [said.finding for said in each] for line, each in checks.said.items()} == {3: [Finding.CAME_BACK]}
+    assert (checks.good, checks.bad) == (3, [])
 
 
 def test_each_fault_of_a_row_is_found() -> None:

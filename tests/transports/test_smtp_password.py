@@ -271,6 +271,19 @@ async def test_submit_checks_the_size_before_mail(postfix: Postfix, pipelining: 
     assert (outcome.error.phase, outcome.error.trouble) == (Phase.MAIL, Trouble.SIZE)
 
 
+async def test_j6_a_bounce_is_asked_to_carry_headers_only_where_the_server_offers_it(postfix: Postfix, pipelining: bool) -> None:
+    async with session_to(postfix.endpoint("submission", "starttls", user="relay"), pipelining) as session:
+        asked = []
+        for offered in (session.capabilities, {name: what for name, what in session.capabilities.items() if name != "dsn"}):
+            session.capabilities = offered
+            session.begin_transcript()
+            outcome = await Letter().over(session, "kunde@test.local")
+            assert outcome.final is not None
+            assert outcome.final.positive
+            asked += [" RET=HDRS" in line for line in session.transcript if line.startswith("C: MAIL")]
+    assert asked == [True, False]
+
+
 async def test_submit_uses_smtputf8_only_where_an_address_needs_it(postfix: Postfix, pipelining: bool) -> None:
     async with session_to(postfix.endpoint("submission", "starttls", user="relay"), pipelining) as session:
         plain = await Letter().over(session, "kunde@müller.test", sender="büro@test.local")

@@ -22,7 +22,7 @@ FOREIGN: dict[str, tuple[House, ...]] = {  # whose rows each of the six roles mu
     "max": (GRUBER, BEISPIEL, HUBER),
     "mia": (GRUBER, BEISPIEL, HUBER),
 }
-# Half a minute each: one house a role here, all of them where STORM_SIZE=1, as in `make storm ARGS=tests/walls/test_isolation.py`.
+# Half a minute each: here one house a role, all where STORM_SIZE=1 (`make storm ARGS=tests/walls/test_isolation.py`).
 ONE_EACH = {"anna": GRUBER, "bernd": BEISPIEL, "stapel": GRUBER, "max": HUBER, "mia": BEISPIEL}
 PAIRS = (
     [(login, house) for login, houses in FOREIGN.items() for house in houses]
