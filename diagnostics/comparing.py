@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.dateparse import parse_datetime
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from diagnostics.core.findings import Finding, Step, Verdict
 from diagnostics.diagnosis import findings_of
 from diagnostics.models import Diagnosis
+from diagnostics.wording import say_day
 
 _SLOWER = 5  # times as long, and
 _MUCH = 1_000  # so many milliseconds more: worth a sentence
@@ -72,20 +71,15 @@ def _certificate(now: Finding | None, then: Finding | None) -> Iterator[str]:
     old, new = _fact(then, "fingerprint"), _fact(now, "fingerprint")
     if old and new and old != new:
         words = _("Since then the certificate is another: issued by %(issuer)s, valid until %(until)s.")
-        yield words % {"issuer": _fact(now, "issuer"), "until": _day(_fact(now, "until"))}
+        yield words % {"issuer": _fact(now, "issuer"), "until": say_day(_fact(now, "until"))}
     elif old and not new and now is not None and now.verdict is Verdict.FAILED:
         words = _("Then the certificate was in order: issued by %(issuer)s, valid until %(until)s.")
-        yield words % {"issuer": _fact(then, "issuer"), "until": _day(_fact(then, "until"))}
-
-
-def _day(text: str) -> str:
-    moment = parse_datetime(text) if text else None
-    return date_format(localtime(moment), "SHORT_DATE_FORMAT") if moment else "–"
+        yield words % {"issuer": _fact(then, "issuer"), "until": say_day(_fact(then, "until"))}
 
 
 def _slower(found: dict[Step, Finding], before: dict[Step, Finding]) -> Iterator[str]:
     now = sum(finding.milliseconds for finding in found.values())
     then = sum(before[step].milliseconds for step in found if step in before and found[step].verdict is not Verdict.NOT_REACHED)
     if then and now > _SLOWER * then and now - then > _MUCH:
-        seconds = {"now": round(now / 1000, 1), "then": round(then / 1000, 1)}
+        seconds = {"now": localize(round(now / 1000, 1)), "then": localize(round(then / 1000, 1))}
         yield _("Everything takes longer: %(now)s s instead of %(then)s s.") % seconds

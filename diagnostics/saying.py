@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
 from diagnostics.models import Diagnosis
-from diagnostics.wording import CAUSES, STEPS, VERDICTS, WHO
+from diagnostics.wording import CAUSES, STEPS, VERDICTS, WHO, say_day
 from mailjobs.remedies import say_error
 from mailsettings.wording import LEVEL_LABELS
 
@@ -73,7 +74,11 @@ def _found(step: str, facts: Mapping[str, Any]) -> Sequence[str]:
         case "authentication":
             return [facts["mechanism"] or _("without log-in")] if "mechanism" in facts else []
         case "size":
-            return [_("up to %(limit)s octets") % facts] if facts.get("limit") not in (None, "", "0") else []
+            return (
+                [_("up to %(size)s") % {"size": filesizeformat(facts["limit"])}]
+                if facts.get("limit") not in (None, "", "0")
+                else []
+            )
         case _:
             return []
 
@@ -82,5 +87,5 @@ def _found_of_tls(facts: Mapping[str, Any]) -> list[str]:
     if "version" in facts and not facts["version"]:
         return [_("without TLS")]
     named = [str(facts.get(name, "")) for name in ("version", "cipher", "subject", "issuer")]
-    until = [_("valid until %(day)s") % {"day": facts["until"][:10]}] if facts.get("until") else []
+    until = [_("valid until %(day)s") % {"day": say_day(facts["until"])}] if facts.get("until") else []
     return [each for each in (*named, *until) if each]

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from diagnostics.core.findings import Cause, Step, Verdict, Who
@@ -96,3 +99,9 @@ CAUSES: Mapping[str, Promise] = {
     Cause.CLOSED_BY_SERVER: _("Connection closed"),
     Cause.OTHER: _("Another cause"),
 }
+
+
+def say_day(text: str) -> str:
+    """The reader's day of a moment as ISO 8601; a dash for none."""
+    moment = parse_datetime(text) if text else None
+    return date_format(localtime(moment), "SHORT_DATE_FORMAT") if moment else "–"

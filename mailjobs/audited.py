@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from mailjobs.filters import Search, days_of
 from mailsettings.ladder import say_actor
-from mailsettings.models import AuditEvent, Tenant, User
+from mailsettings.models import AuditEvent, DeliveryModeChoices, RoleChoices, SendsAsFirmChoices, StageChoices, Tenant, User
 from mailsettings.wording import PARAMETER_LABELS
 
 ACTIONS: Mapping[str, object] = {
@@ -21,7 +24,16 @@ ACTIONS: Mapping[str, object] = {
     "print_model": gettext_lazy("Print model"),
     "stage": gettext_lazy("Introduction of a print model"),
     "user": gettext_lazy("User"),
+    "log-in": gettext_lazy("Log-in"),
     "log-in password": gettext_lazy("Log-in password"),
+    "log-out elsewhere": gettext_lazy("Other log-ins ended"),
+    "second factor": gettext_lazy("Second step of the log-in"),
+    "recovery code": gettext_lazy("Recovery code used"),
+    "recovery codes": gettext_lazy("Recovery codes made"),
+    "passkey": gettext_lazy("Passkey"),
+    "identity": gettext_lazy("Connection with an OpenID account"),
+    "invitation": gettext_lazy("Invitation"),
+    "password reset": gettext_lazy("Password reset"),
     "employee": gettext_lazy("Employee"),
     "tenant": gettext_lazy("Firm or Com customer"),
     "address": gettext_lazy("Claimed address"),
@@ -44,6 +56,66 @@ ACTIONS: Mapping[str, object] = {
     "print_run_cancel": gettext_lazy("Print run stopped"),
     "erased": gettext_lazy("Recipient erased"),
     "keys rotated": gettext_lazy("Field keys rotated"),
+}
+_FIELDS: Mapping[str, object] = {
+    "account_id": gettext_lazy("E-mail account"),
+    "added": gettext_lazy("Added"),
+    "additional_emails": gettext_lazy("Further addresses"),
+    "address": gettext_lazy("Address"),
+    "asked": gettext_lazy("Asked for"),
+    "authenticator app": gettext_lazy("Authenticator app"),
+    "browsers": gettext_lazy("Browsers"),
+    "by": gettext_lazy("By"),
+    "confirmed": gettext_lazy("Confirmed"),
+    "connected": gettext_lazy("Connected"),
+    "context": gettext_lazy("Context"),
+    "delivery_mode": gettext_lazy("Delivery mode"),
+    "deputy": gettext_lazy("Deputy"),
+    "disconnected": gettext_lazy("Disconnected"),
+    "email": gettext_lazy("E-mail address"),
+    "entered": gettext_lazy("Entered"),
+    "error": gettext_lazy("Error"),
+    "expires_at": gettext_lazy("Valid until"),
+    "held": gettext_lazy("Held"),
+    "how": gettext_lazy("Logged in with"),
+    "html": gettext_lazy("HTML"),
+    "is_active": gettext_lazy("Active"),
+    "jobs": gettext_lazy("Mail jobs"),
+    "language": gettext_lazy("Language"),
+    "left": gettext_lazy("Left over"),
+    "left_out": gettext_lazy("Left out"),
+    "locked": gettext_lazy("Locked"),
+    "made": gettext_lazy("Made"),
+    "mails": gettext_lazy("Mails"),
+    "name": gettext_lazy("Name"),
+    "reason": gettext_lazy("Reason"),
+    "released": gettext_lazy("Released"),
+    "removed": gettext_lazy("Removed"),
+    "role": gettext_lazy("Role"),
+    "rows": gettext_lazy("Lines"),
+    "run": gettext_lazy("Print run"),
+    "scopes": gettext_lazy("May"),
+    "sends_as_firm": gettext_lazy("Mails with the firm's address"),
+    "stage": gettext_lazy("Stage"),
+    "subject": gettext_lazy("Subject"),
+    "taken away by": gettext_lazy("Taken away by"),
+    "text": gettext_lazy("Text"),
+    "user_accounts": gettext_lazy("Accounts of users"),
+    "user_id": gettext_lazy("User"),
+    "values": gettext_lazy("Connection"),
+}
+CODES: Mapping[str, Mapping[str, object]] = {
+    "delivery_mode": dict(DeliveryModeChoices.choices),
+    "how": {  # people's SignIn.How
+        "password": gettext_lazy("Password"),
+        "second": gettext_lazy("Password and second step"),
+        "passkey": gettext_lazy("Passkey"),
+        "openid": gettext_lazy("OpenID Connect"),
+        "link": gettext_lazy("Link by mail"),
+    },
+    "role": dict(RoleChoices.choices),
+    "sends_as_firm": dict(SendsAsFirmChoices.choices),
+    "stage": dict(StageChoices.choices),
 }
 _TEXTS = frozenset({"text", "html"})  # of a print model
 _CLIP = 160  # characters of one value
@@ -87,9 +159,13 @@ def _changes(event: AuditEvent, reader: User) -> Iterator[tuple[str, str, str]]:
     """What differs; of others' texts only that they do (T7)."""
     for name in sorted({*event.before, *event.after}):
         if name in _TEXTS and event.tenant_id != reader.tenant_id:
-            yield name, "", _("changed")
+            yield _say_name(name), "", _("changed")
             continue
-        yield str(PARAMETER_LABELS.get(name, name)), _said(event.before, name), _said(event.after, name)
+        yield _say_name(name), _said(event.before, name), _said(event.after, name)
+
+
+def _say_name(name: str) -> str:
+    return str(PARAMETER_LABELS.get(name) or _FIELDS.get(name, name))
 
 
 def _said(values: Mapping[str, Any], name: str) -> str:
@@ -98,7 +174,13 @@ def _said(values: Mapping[str, Any], name: str) -> str:
         return ""
     if isinstance(value, bool):
         return _("Yes") if value else _("No")
-    if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
-        value = ", ".join(map(str, value))
+    if name == "expires_at" and (moment := parse_datetime(str(value))) is not None:
+        value = date_format(localtime(moment), "SHORT_DATETIME_FORMAT")
+    elif isinstance(value, dict):
+        value = "; ".join(f"{_say_name(key)}: {_said(value, key) or '–'}" for key in sorted(value))
+    elif isinstance(value, list) and all(isinstance(item, str | int) for item in value):
+        value = ", ".join(_say_name(item) if name == "locked" else str(item) for item in value)
+    elif name in CODES:
+        value = CODES[name].get(value, value)
     text = str(value)
     return text if len(text) <= _CLIP else text[:_CLIP] + "…"

@@ -23,8 +23,10 @@ from mailjobs.models import WAITING_STATES, MailJob, PrintRun, PrintRunFile, Pri
 from mailjobs.run_columns import Need, label_of, placeholders_of
 from mailjobs.run_messages import Letter, document_key, letter_of, raw_message
 from mailjobs.wording import say_message_fault
+from mailsettings.core.addresses import Fault
 from mailsettings.core.facts import Request
 from mailsettings.selectors import World, world_of
+from mailsettings.wording import ADDRESS_FAULTS
 
 SECONDS_OF_A_MAIL = 0.5  # on one session, where no limit says that it is slower
 _DAY = 24 * 3600
@@ -131,8 +133,8 @@ def check(run: PrintRun, line: int | None = None) -> Checks:
         letter = letter_of(run, place, cells)
         letters.append(letter)
         share = checks.senders.setdefault(letter.sender, cases.of(letter.sender))
-        share.mails += 1
         checks.said[place].extend(_faults(run, letter, files, share))
+        share.mails += all(said.finding is Finding.REFUSED for said in checks.faults_of(place))
         if not checks.faults_of(place):
             checks.octets += sum(files[key] for key in letter.keys)
     checks.rows = len(letters)
@@ -183,9 +185,10 @@ def _of_message(run: PrintRun, letter: Letter) -> Iterator[Said]:
         parse_message({**raw_message(run, letter, _NO_OCTETS), "attachments": []})
     except MessageInvalid as invalid:
         finding = Finding.ADDRESS_INVALID if invalid.code == "address_invalid" else Finding.MESSAGE_INVALID
-        text = say_message_fault(invalid)
         if finding is Finding.ADDRESS_INVALID:
-            text = f"{', '.join((*letter.addresses, *letter.cc, *letter.bcc))[:200]}: {text}"
+            text = f"{', '.join((*letter.addresses, *letter.cc, *letter.bcc))[:200]}: {ADDRESS_FAULTS[Fault(invalid.detail)]}"
+        else:
+            text = say_message_fault(invalid)
         yield Said(finding, text)
 
 

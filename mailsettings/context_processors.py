@@ -40,7 +40,7 @@ _OWN = _Entry("own_settings", gettext_lazy("Own settings"), "user", Right.OWN_PA
 _SETTINGS = _Entry("settings", gettext_lazy("General settings"), "settings", Right.MANAGE_SETTINGS)
 _ACCOUNTS = _Entry("accounts", gettext_lazy("E-mail accounts"), "account", Right.MANAGE_SETTINGS)
 _MODELS = _Entry("print_models", gettext_lazy("Print models"), "print-model", Right.MANAGE_SETTINGS)
-_ADDRESSES = _Entry("addresses", gettext_lazy("Claimed addresses"), "account", Right.MANAGE_SETTINGS)
+_ADDRESSES = _Entry("addresses", gettext_lazy("Claimed addresses"), "shield", Right.MANAGE_SETTINGS)
 _EMPLOYEES = _Entry("employees", gettext_lazy("Employees"), "employee", Right.MANAGE_SETTINGS)
 _USERS = _Entry("users", gettext_lazy("Users"), "users", Right.MANAGE_SETTINGS)
 _CUSTOMERS = _Entry("com_customers", gettext_lazy("Com customers"), "com-customer", Right.MANAGE_COM_CUSTOMERS)
@@ -50,7 +50,7 @@ _ADVISOR = _Entry("advisor", gettext_lazy("Configuration advisor"), "advisor", R
 _CONNECTIONS = _Entry("connections", gettext_lazy("Connections"), "server", Right.MANAGE_SETTINGS)
 _AUDIT = _Entry("audit", gettext_lazy("Audit log"), "history", Right.MANAGE_SETTINGS)
 _MAILBOX = _Entry("test_mailbox", gettext_lazy("Test mailbox"), "flask")
-_ADMIN = _Entry("admin:index", gettext_lazy("Administration"), "server", Right.OPERATE)
+_ADMIN = _Entry("admin:index", gettext_lazy("Administration"), "settings", Right.OPERATE)
 
 _Groups = tuple[tuple[object, tuple[_Entry, ...]], ...]
 _EVERYBODY: _Groups = (

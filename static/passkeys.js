@@ -48,5 +48,5 @@
   });
 
   const possible = window.PublicKeyCredential && !/^[\d.]+$|^\[/.test(location.hostname); // a number has no passkeys
-  for (const button of document.querySelectorAll("[data-passkey]")) button.hidden = !possible;
+  for (const each of document.querySelectorAll("[data-passkey], .passkey-add")) each.hidden = !possible;
 })();

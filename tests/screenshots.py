@@ -1,13 +1,15 @@
 """`make screenshots`: pictures of the main pages for the README, from a demo stack of its own; for people to look at."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import django
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, FilePayload, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs"
@@ -32,8 +34,18 @@ PAGES = {
     "com_customers": "/com-customers/",
     "releases": "/com-customers/releases/",
     "locks": "/settings/locks/",
+    "advisor": "/advisor/",
+    "diagnosis": "of the refused login",
+    "run": "before it is started",
     "login": "/accounts/login/",
 }
+INVOICES = """E-Mail;Name;Rechnungsnummer;Datum;Betrag;Fällig;PDF
+buchhaltung@muster-bau.example;Muster Bau GmbH;2026-001051;24.11.2026;1.240,00;08.12.2026;2026-001051.pdf
+office@weinhandel.example;Weinhandel Eder;2026-001052;24.11.2026;385,50;08.12.2026;2026-001052.pdf
+keine Adresse;Tischlerei Berger;2026-001053;24.11.2026;912,00;08.12.2026;2026-001053.pdf
+praxis@dr-lang.example;Dr. Lang;2026-001054;24.11.2026;640,00;08.12.2026;2026-001054.pdf
+"""
+PDF = b"%PDF-1.4\n%%EOF\n"
 # Some mails that go well, some that a server refuses, some that wait for a person; and one who has left and is still named.
 SCENE = """
 from diagnostics.demo import submit_run
@@ -141,7 +153,31 @@ def _refused_login(page: Page, address: str) -> str:
     return page.locator("section", has_text="535 5.7.8").locator("h2 a").first.get_attribute("href") or "/inbox/"
 
 
+def _diagnosis(page: Page, address: str) -> str:
+    page.goto(f"{address}/jobs/?q=Lohnkonto 1/2026")
+    job = page.locator("a.row-link").first.get_attribute("href") or "/jobs/"
+    page.goto(f"{address}/diagnosis/?job={job.strip('/').split('/')[-1]}")
+    page.locator("main form button[type=submit]").last.click()
+    page.wait_for_url(re.compile(r"/diagnosis/\d+/"))
+    page.wait_for_selector("#course:not([hx-get])", timeout=40_000)
+    return urlsplit(page.url).path
+
+
+def _run(page: Page, address: str) -> str:
+    page.goto(f"{address}/runs/new/")
+    page.fill("input[name=name]", "Honorarnoten Dezember")
+    lists, pdfs = page.locator("input[type=file]").nth(0), page.locator("input[type=file]").nth(1)
+    lists.set_input_files(FilePayload(name="honorarnoten.csv", mimeType="text/csv", buffer=INVOICES.encode()))
+    names = ["2026-001051.pdf", "2026-001052.pdf", "2026-001053.pdf"]
+    pdfs.set_input_files([FilePayload(name=name, mimeType="application/pdf", buffer=PDF) for name in names])
+    page.locator("main form button[type=submit]").first.click()
+    page.wait_for_url(re.compile(r"/runs/\d+/"))
+    return urlsplit(page.url).path
+
+
 _FOUND = {
+    "diagnosis": _diagnosis,
+    "run": _run,
     "job": _first_failed,
     "incident": _refused_login,
     "print_model": _payslips,

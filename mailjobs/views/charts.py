@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.formats import localize
+
 WIDTH, HEIGHT, FOOT, LEFT = 720, 180, 20, 44  # of a picture of columns, in its own units
 BAR, NAME = 26, 240  # height of a bar; room for its name
 _LABELS = 8  # below the columns at most
@@ -76,7 +78,7 @@ def columns(name: str, title: str, labels: Sequence[str], lines: Sequence[Line])
                         round(foot, 1),
                         round(wide * 0.76, 1),
                         round(tall, 1),
-                        f"{label}: {line.label} {value}",
+                        f"{label}: {line.label} {localize(value)}",
                     )
                 )
     every = -(-len(labels) // _LABELS)
@@ -85,7 +87,7 @@ def columns(name: str, title: str, labels: Sequence[str], lines: Sequence[Line])
         for place, label in enumerate(labels)
         if (len(labels) - 1 - place) % every == 0
     ]
-    marks += [Mark(LEFT - 6, 16, f"{top:g}", "end"), Mark(LEFT - 6, HEIGHT - FOOT, "0", "end")]
+    marks += [Mark(LEFT - 6, 16, localize(top), "end"), Mark(LEFT - 6, HEIGHT - FOOT, "0", "end")]
     rows = [(label, [(line.label, line.values[place]) for line in lines]) for place, label in enumerate(labels)]
     return Chart(name, title, WIDTH, HEIGHT, boxes, marks, [line.label for line in lines], rows, lines, not any(totals))
 
@@ -97,9 +99,9 @@ def bars(name: str, title: str, values: Sequence[tuple[str, float]]) -> Chart:
     for place, (label, value) in enumerate(values):
         y = place * BAR
         wide = (WIDTH - NAME - 60) * value / top
-        boxes.append(Box(name, NAME, y + 4, round(max(wide, 1.5 if value else 0), 1), BAR - 8, f"{label}: {value:g}"))
+        boxes.append(Box(name, NAME, y + 4, round(max(wide, 1.5 if value else 0), 1), BAR - 8, f"{label}: {localize(value)}"))
         marks.append(Mark(NAME - 8, y + BAR - 8, label, "end"))
-        marks.append(Mark(round(NAME + wide + 8, 1), y + BAR - 8, f"{value:g}", "start"))
+        marks.append(Mark(round(NAME + wide + 8, 1), y + BAR - 8, localize(value), "start"))
     rows = [(label, [(title, value)]) for label, value in values]
     empty = not any(value for _name, value in values)
     return Chart(name, title, WIDTH, max(len(values), 1) * BAR, boxes, marks, [title], rows, [], empty)

@@ -39,7 +39,10 @@ class FiguresPage(Page):
         figures = figures_of(self.reader, period, tenant)
         return self.show(
             charts=list(_charts(figures, period)),
-            shares=[(_("Tenants"), figures.tenants), (_("Senders"), figures.senders)],
+            shares=[
+                (_("Firms and Com customers"), figures.tenants if len(figures.tenants) > 1 else []),
+                (_("Senders"), figures.senders),
+            ],
             causes=_causes(figures.causes, discretion_for(self.reader)),
             tenants=tenants if len(tenants) > 1 else [],
             tenant=tenant,
@@ -81,7 +84,8 @@ def _causes(causes: Sequence[Cause], discretion: Discretion) -> dict[str, Any]:
 
 
 def _minutes(steps: Sequence[Step]) -> list[float]:
-    return [round((step.seconds or 0) / 60, 1) for step in steps]
+    """To a hundredth, which even the quickest mail takes: zero is where nothing was finished."""
+    return [max(round(step.seconds / 60, 2), 0.01) if step.seconds is not None else 0 for step in steps]
 
 
 def _label(start: datetime, period: Period) -> str:

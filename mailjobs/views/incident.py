@@ -20,6 +20,7 @@ from mailjobs.views.asking import ask, doubtful_of, without
 from mailjobs.views.incident_lines import IncidentLine, line_of
 from mailjobs.views.jobs import tell
 from mailjobs.views.letters import say_letter
+from mailjobs.views.page import diagnosis_of
 from mailjobs.waiting import say_time
 from mailsettings.access import Right, may, sees_whole_tenant
 from mailsettings.context_processors import url_of
@@ -99,8 +100,8 @@ class IncidentPage(Page):
 
     def _diagnosis_of(self, letters: QuerySet[InternalMessage]) -> str:
         """Of its newest mail (J9)."""
-        url, job = url_of("diagnosis"), letters.exclude(job=None).order_by("-pk").values_list("job", flat=True).first()
-        return f"{url}?job={job}" if url and job else ""
+        newest = letters.exclude(job=None).select_related("job__user").order_by("-pk").first()
+        return diagnosis_of(self.reader, newest.job) if newest and newest.job else ""
 
     def _problem(self, line: IncidentLine, letters: QuerySet[InternalMessage], discretion: Discretion) -> dict[str, Any]:
         remedy = line.remedy

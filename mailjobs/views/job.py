@@ -45,7 +45,7 @@ from mailjobs.views.draft_words import say_draft
 from mailjobs.views.evidence import evidence_of, say_answer
 from mailjobs.views.explained import facts_of_plan, ladder_of
 from mailjobs.views.jobs import tell
-from mailjobs.views.page import job_for
+from mailjobs.views.page import diagnosis_of, job_for
 from mailjobs.views.report_words import hints_of, report_of, say_report, say_returned
 from mailjobs.views.sandbox import attached, download, framed
 from mailjobs.views.sent_words import say_copy
@@ -108,7 +108,7 @@ class Job(Page):
             body_visible=body_visible_to(self.reader, job),
             everybody=sees_whole_tenant(self.reader),
             incident=_incident_of(job),
-            diagnosis_url=_diagnosis_of(job),
+            diagnosis_url=_diagnosis_of(self.reader, job),
         )
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -251,11 +251,10 @@ def frozen_for(view: ReaderMixin, job: MailJob) -> FrozenMail | None:
     return FrozenMail.objects.filter(job=job).first()
 
 
-def _diagnosis_of(job: MailJob) -> str:
+def _diagnosis_of(reader: User, job: MailJob) -> str:
     """Where it is found out why it does not go (J9); empty where there is nothing to find out."""
-    url = url_of("diagnosis")
     asks = {StateChoices.FAILED, StateChoices.PARTLY_SENT, StateChoices.UNKNOWN, StateChoices.DEFERRED, StateChoices.NEW}
-    return f"{url}?job={job.pk}" if url and job.state in asks else ""
+    return diagnosis_of(reader, job) if job.state in asks else ""
 
 
 def _incident_of(job: MailJob) -> int | None:

@@ -1,7 +1,14 @@
 """The page of the audit log: who reads what of it (Z16, T4)."""
 
-import pytest
+import ast
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
+from django.conf import settings
+
+from mailjobs.audited import ACTIONS, CODES
+from mailjobs.people.models import SignIn
 from mailsettings.changes import Book, audit, save_parameters
 from mailsettings.models import Tenant
 from tests.pages.conftest import LogIn, text_of
@@ -69,3 +76,30 @@ def test_it_is_narrowed_and_turned_page_by_page(log_in: LogIn, events: None) -> 
 def test_it_says_before_and_after(log_in: LogIn, events: None) -> None:
     save_parameters(Book("anna"), Tenant.objects.get(slug="huber"), {"smtp_server": "later.example"})
     assert "SMTP server: canary-huber.example → later.example" in text_of(log_in("anna"), URL)
+
+
+def test_fields_and_codes_are_said_in_words(log_in: LogIn, events: None) -> None:
+    huber = Tenant.objects.get(slug="huber")
+    values = {"delivery_mode": "background_smtp", "is_active": True, "values": {"smtp_user": "lohn"}}
+    audit("anna", huber, "print_model", "invoices", {**values, "expires_at": "2026-11-25T10:00:00+00:00"})
+    text = text_of(log_in("anna"), URL)
+    for words in ("Delivery mode: In the background by the send system", "Active: Yes", "Default user for SMTP: lohn"):
+        assert words in text
+    for raw in ("background_smtp", "is_active", "smtp_user", "2026-11-25T10:00"):
+        assert raw not in text
+
+
+def test_every_kind_of_event_has_a_name() -> None:
+    folders = [settings.BASE_DIR / name for name in ("mailjobs", "mailsettings", "diagnostics")]
+    kinds = {kind for folder in folders for path in folder.rglob("*.py") for kind in _kinds_in(path)}
+    assert {"log-in", "requeue", "second factor"} <= kinds
+    assert kinds <= ACTIONS.keys()
+    assert set(CODES["how"]) == set(SignIn.How.values)
+
+
+def _kinds_in(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "audit":
+            kind = node.args[2]
+            if isinstance(kind, ast.Constant):
+                yield str(kind.value)

@@ -111,3 +111,11 @@ def test_rectangles_are_as_tall_and_wide_as_their_numbers() -> None:
     assert len(heights) == 3
     widths = [box.width for box in bars("x", "X", [("a", 10), ("b", 5), ("c", 0)]).boxes]
     assert widths[0] == 2 * widths[1] > widths[2] == 0
+
+
+def test_what_took_seconds_is_not_nothing(log_in: LogIn) -> None:
+    now = timezone.now()
+    mail("anna", state=StateChoices.SENT, finished_at=now, created_at=now - timedelta(milliseconds=200))
+    page = log_in("anna").get("/figures/")
+    [chart] = [chart for chart in page.context["charts"] if chart.name == "age"]
+    assert not chart.empty

@@ -16,7 +16,7 @@ from mailjobs.models import FrozenMail, InternalMessage, JobRecipient, LogOutcom
 from mailjobs.preview import harmless
 from mailjobs.remedies import cause_of, reason_of
 from mailsettings.changes import Book, own_values, save_parameters
-from mailsettings.models import AuditEvent, Tenant
+from mailsettings.models import AuditEvent, Tenant, User
 from tests.pages.conftest import PASSWORD, LogIn, mail, person
 
 EVERYBODY = ("anna", "bernd", "max", "mia", "eva", "greta", "root")
@@ -515,3 +515,17 @@ def test_the_test_mailbox_is_paged(log_in: LogIn, sink: Path) -> None:
 def test_without_a_test_mail_server_there_is_no_test_mailbox(log_in: LogIn) -> None:
     assert log_in("root").get("/test-mailbox/").status_code == 404
     assert "test-mailbox" not in text_of(log_in("root"), "/")
+
+
+@pytest.mark.parametrize(("login", "active", "offered"), [("anna", True, True), ("anna", False, False), ("root", True, False)])
+def test_a_diagnosis_is_offered_where_it_can_be_made(log_in: LogIn, login: str, active: bool, offered: bool) -> None:
+    job = fail(mail("bernd"))
+    User.objects.filter(login="bernd").update(is_active=active)
+    client, link = log_in(login), f"/diagnosis/?job={job.pk}"
+    assert (link in text_of(client, f"/jobs/{job.pk}/")) is offered
+    assert (client.get(link).status_code == 200) is offered
+
+
+def test_the_operator_is_led_to_no_print_runs(log_in: LogIn) -> None:
+    assert 'href="/runs/"' not in text_of(log_in("root"), "/jobs/")
+    assert 'href="/runs/"' in text_of(log_in("mia"), "/jobs/")
