@@ -14,7 +14,8 @@ from django.db import models
 
 from mailsettings.models import ParameterSet, Tenant, User
 
-# Belong to no tenant: what workers share, and contents, explanations and sessions, which only rows of tenants lead to.
+# Belong to no tenant: what workers share, failed log-ins, and contents, explanations and sessions, which only rows of tenants
+# lead to.
 SHARED = frozenset(
     {
         "mailsettings_installation",
@@ -28,6 +29,7 @@ SHARED = frozenset(
         "mailjobs_decision",
         "mailjobs_content",
         "mailjobs_searchprogress",
+        "people_failedtry",
         "django_session",
         "django_content_type",
         "django_migrations",

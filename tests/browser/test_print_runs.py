@@ -67,7 +67,7 @@ def fates(page: Page) -> Counter[str]:
 def test_a_print_run_survives_a_restart_of_everything_and_adds_up(
     env: dict[str, str], page: Page, smtp_server: CountingServer, tmp_path: Path
 ) -> None:
-    smtp_server.keep_content = False
+    smtp_server.keep_content, smtp_server.delay = False, 0.1  # so that there is something left to be broken off
     rows, port = invoices(ROWS), int(env["PORT"])
     (tmp_path / "rechnungen.xlsx").write_bytes(workbook([*rows, *BAD]))
     (tmp_path / "pdfs.zip").write_bytes(archive(pdfs_of([*rows, BAD[0]])))
