@@ -72,15 +72,19 @@ def test_mail_leaves_and_is_taken_in_quickly_while_redis_is_down(
 
 
 def test_a_service_that_starts_before_its_database_waits_for_it(tmp_path: Path) -> None:
-    made = environment("postgres://nobody@127.0.0.1:1/none", tmp_path)
-    command = [sys.executable, "manage.py", "deliver", "--json"]
-    with subprocess.Popen(command, env=made, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as service:
-        assert service.stderr is not None
-        assert service.stderr.readline().startswith("Die Datenbank ist nicht erreichbar.")
-        time.sleep(2)
+    made = environment("postgres://nobody@127.0.0.1:1/none", tmp_path, LANGUAGE_CODE="de")
+    said = tmp_path / "said"
+    with said.open("w") as log:
+        command = [sys.executable, "manage.py", "deliver", "--json"]
+        service = subprocess.Popen(command, env=made, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        wait_until(lambda: "looks again" in said.read_text(), seconds=60, what="a look for the database")
+        assert "Die Datenbank ist nicht erreichbar." in said.read_text()
         assert service.poll() is None
         service.send_signal(signal.SIGTERM)
-        printed, _log = service.communicate(timeout=60)
+        printed, _nothing = service.communicate(timeout=60)
+    finally:
+        service.kill()
     assert service.returncode == 0
     assert json.loads(printed)["sent"] == 0
 
