@@ -1,7 +1,7 @@
 # Two commands are all the set-up there is: `make run` and `make test`. `make help` lists the others.
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
-PROCESSES ?= 2
+PROCESSES ?= 3
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ help: ## list the targets
 run: runtime translations ## the portal with demo tenants, worker, scheduler and test mail server on http://127.0.0.1:8000 (PORT, SMTP_SINK_PORT)
 	@exec $(PYTHON) manage.py serve --demo
 
-test: development translations ## the whole suite, real servers included (PROCESSES=2, ARGS="tests/...")
+test: development translations ## the whole suite, real servers included (PROCESSES=3, ARGS="tests/...")
 	@$(PYTHON) -m pytest -n $(PROCESSES) $(ARGS)
 
 storm: development translations ## the fault tests at full size (hours; one by ARGS="-k kill_storm"), with printed reports; `make test` runs a twentieth (STORM_SIZE=1)

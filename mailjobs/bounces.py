@@ -6,6 +6,7 @@ that is forged changes nothing.
 
 from collections.abc import Iterable
 
+from django.db import transaction
 from django.utils import timezone
 
 from mailjobs import notices
@@ -28,8 +29,9 @@ _GONE = (RecipientStateChoices.ACCEPTED, RecipientStateChoices.UNKNOWN)
 _LONGEST_TERM = 120
 
 
+@transaction.atomic
 def take(tenant: Tenant, reports: Iterable[Report]) -> None:
-    """Write down what reports say of a tenant's mails, in the order in which they came; runs in a transaction."""
+    """Write down what reports say of a tenant's mails, in the order in which they came."""
     for report in reports:
         job = _job_of(tenant, report)
         if job is None:

@@ -72,7 +72,7 @@ def test_28_the_reply_after_data_names_the_missing_right_and_where_to_set_it(smt
     assert failing(document) == ("test_mail", "sender_refused")
     said = step(document, "test_mail")
     assert said["reply"].startswith("550 5.7.60")
-    assert said["who"] == "provider"
+    assert said["who"] == "you"  # an administrator, who gives the right or asks for it
     assert "Add-RecipientPermission" in said["remedy"]
 
 
