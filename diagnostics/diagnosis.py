@@ -18,7 +18,6 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from diagnostics.cases import Asked, Case, case_of
-from diagnostics.catalogue import explain
 from diagnostics.core.findings import Cause, Finding, Step, Verdict, Who, complete, steps_of, verdict_of
 from diagnostics.domain import check_domain
 from diagnostics.domain_wording import say
@@ -27,6 +26,7 @@ from diagnostics.probing import probe
 from diagnostics.prospects import Prospect
 from diagnostics.trying import given_up, look_at_queue, send
 from mailjobs import sharing, workers
+from mailjobs.catalogue import explain
 from mailjobs.discretion import discretion_for
 from mailsettings.access import Right, may
 from mailsettings.core.parameters import ParameterLevel

@@ -8,9 +8,9 @@ from django.utils import translation
 from django.utils.functional import Promise
 
 from diagnostics import wording as diagnosis_words
-from diagnostics.catalogue import explain
 from diagnostics.core import findings
 from mailjobs import wording as mail_words
+from mailjobs.catalogue import explain
 from mailjobs.core import plan
 from mailjobs.core.envelope import Trouble
 from mailjobs.core.lifecycle import State

@@ -8,9 +8,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from diagnostics.catalogue import explain
 from diagnostics.models import Diagnosis
 from mailjobs import delivery
+from mailjobs.catalogue import explain
 from mailjobs.core.message import parse_message
 from mailjobs.models import MailJob, SharedConnection
 from mailjobs.submission import submit_many
